@@ -1,1 +1,5 @@
-export {}
+export { encodeCommit, encodeUnsignedCommit, parseCommit } from './objects/commit.ts'
+export { entryNameProblem } from './objects/entry-name.ts'
+export { MalformedObject } from './objects/malformed-object.ts'
+export { hashObject, type ObjectType } from './objects/object-id.ts'
+export { encodeTree, parseTree } from './objects/tree.ts'

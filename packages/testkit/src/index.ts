@@ -1,1 +1,1 @@
-export {}
+export { MemoryObjectStore } from './memory-object-store.ts'
