@@ -1,0 +1,13 @@
+import { codeFiles, isTest } from './project.mjs'
+
+const maxLines = 500
+const maxTestLines = 800
+
+/** A file that no longer fits one head is two files. */
+export function* sizes(project) {
+  for (const [file, text] of codeFiles(project)) {
+    const limit = isTest(file) ? maxTestLines : maxLines
+    const lines = text.split('\n').length - 1
+    if (lines > limit) yield { file, rule: 'sizes', message: `${lines} lines, at most ${limit}: one concept a file` }
+  }
+}
