@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 // Tests run from source: the `@atolldb/source` export condition resolves our packages to their TypeScript.
 const conditions = ['@atolldb/source', 'node', 'import', 'default']
 
+// scripts/test asks for a report to count from.
+const report = process.env['ATOLL_TEST_REPORT']
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
@@ -11,5 +14,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 })
