@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import { open } from 'atolldb'
+import { ClassicLevel } from 'classic-level'
+import { alternate, closing, faster, inEmptyDirectory, inFlight, rate } from '../harness.mjs'
+import { load } from '../load.mjs'
+import { idOf, shuffled, valueOf } from '../values.mjs'
+
+const width = 100
+
+/** Gets, 100 in flight, of records read once each after an open: nothing of them is in the cache. */
+export async function get({ directory, rounds, records }) {
+  return inEmptyDirectory(directory, async () => {
+    const atollDirectory = join(directory, 'loaded-atoll')
+    const levelDirectory = join(directory, 'loaded-level')
+    await closing(await open(atollDirectory), db => load(db, records))
+    await closing(new ClassicLevel(levelDirectory), level => loadLevel(level, records))
+    const ids = shuffled(records).map(idOf)
+
+    const measures = await alternate({
+      directory,
+      rounds,
+      async subject() {
+        return closing(await open(atollDirectory), db => {
+          const sensors = db.object('sensors')
+          return rate(records, () => inFlight(records, width, index => sensors.get(ids[index])))
+        })
+      },
+      async reference() {
+        return closing(new ClassicLevel(levelDirectory), async level => {
+          await level.open()
+          return rate(records, async () => {
+            for (let first = 0; first < records; first += width) await level.getMany(ids.slice(first, first + width))
+          })
+        })
+      },
+    })
+    return faster('get, 100 in flight, not cached', '/s', measures, 'classic-level getMany of 100', 0.5, 0.8)
+  })
+}
+
+async function loadLevel(level, records) {
+  for (let first = 0; first < records; first += 1000) {
+    const batch = level.batch()
+    for (let index = first; index < Math.min(first + 1000, records); index++)
+      batch.put(idOf(index), JSON.stringify(valueOf(index)))
+    await batch.write()
+  }
+}

@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+
+const environment = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' }
+
+/** Runs stock git as it comes; `input` and `output` are files to read stdin from and to write stdout to. */
+export function git(args, { input, output } = {}) {
+  const descriptors = [
+    input === undefined ? 'ignore' : openSync(input, 'r'),
+    output === undefined ? 'ignore' : openSync(output, 'w'),
+    'pipe',
+  ]
+  const child = spawn('git', args, { env: environment, stdio: descriptors })
+  for (const descriptor of descriptors) if (typeof descriptor === 'number') closeSync(descriptor)
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', text => (errors += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', code => {
+      if (code === 0) resolve()
+      else reject(new Error(`git ${args.join(' ')} ended with exit code ${code}\n${errors}`))
+    })
+  })
+}
