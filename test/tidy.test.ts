@@ -59,6 +59,10 @@ function manifest(fields: object): string {
   return JSON.stringify({ name: '@atolldb/git', version: '0.1.0', ...fields })
 }
 
+function lock(tool: object): string {
+  return JSON.stringify({ packages: { '': {}, 'node_modules/tool': { version: '1.0.0', ...tool } } })
+}
+
 interface Breach {
   readonly name: string
   readonly rule: string
@@ -181,6 +185,21 @@ const breaches: Breach[] = [
     manifest({ dependencies: { '@atolldb/core': '0.2.0' } }),
   ),
   breach('a missing project reference', 'manifests', /imports core without/, 'packages/git/tsconfig.json', '{}'),
+
+  breach(
+    'a lock file without the binaries of other platforms',
+    'lock-file',
+    /wants tool-darwin, which is not locked/,
+    'package-lock.json',
+    lock({ optionalDependencies: { 'tool-darwin': '1.0.0' } }),
+  ),
+  breach(
+    'a lock file that binds to a registry',
+    'lock-file',
+    /bound to a registry/,
+    'package-lock.json',
+    lock({ resolved: 'https://registry.example/tool.tgz' }),
+  ),
 
   breach('no document of errors', 'documents', /missing/, 'docs/errors.md', undefined),
   breach('a code without heading', 'documents', /no heading for MISSING/, 'docs/errors.md', '# Errors\n\n## Missing\n'),
