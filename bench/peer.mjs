@@ -28,12 +28,14 @@ const calls = {
   },
 }
 
-process.on('message', async ({ id, call, ...rest }) => {
+async function answer({ id, call, ...rest }) {
   try {
     process.send({ id, result: await calls[call](rest) })
   } catch (error) {
     process.send({ id, error: error.stack })
   }
-})
+}
+
+process.on('message', request => void answer(request))
 process.on('disconnect', () => process.exit(0))
 process.send({ id: 'ready' })

@@ -145,6 +145,7 @@ const breaches: Breach[] = [
 
   breach('a drawer', 'names', /"utils"/, 'packages/git/src/pack-utils.ts', ''),
   breach('a directory of drawers', 'names', /"helpers"/, 'packages/git/src/helpers/pack.ts', ''),
+  breach('a drawer by its last word', 'names', /"common"/, 'packages/git/src/pack-common.ts', ''),
   breach('camel case', 'names', /kebab-case/, 'packages/git/src/packWriter.ts', ''),
 
   breach('a note to oneself', 'leftovers', /TODO/, gitSource, '// TODO later\n'),
@@ -258,6 +259,7 @@ describe('tidy', () => {
     ],
     ['the testkit in tests', { [gitTest]: "import '@atolldb/testkit'\n" }],
     ['links in code', { 'CHANGELOG.md': '```\n[gone](gone.md)\n```\n`[gone](gone.md)`\n' }],
+    ['a concept that begins like a drawer', { 'packages/git/src/common-past.ts': '' }],
     ['what is not ours', { 'node_modules/some/utils.js': '// TODO\n', 'packages/git/dist/helpers.js': '// TODO\n' }],
   ])('allows %s', (_name, changes) => {
     expect(problemsOf(changes)).toEqual([])

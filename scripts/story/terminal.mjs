@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 
 /** How the story looks: colours on a terminal only, aligned tables, one blank line between sections. */
 
-const colourful = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+const colourful = process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
 
 export function style(format, text) {
   // validateStream would ask about a stream again; we have decided.

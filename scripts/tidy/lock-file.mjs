@@ -8,7 +8,8 @@ export function* lockFile(project) {
     if (text === undefined) continue
     const { packages } = JSON.parse(text)
     for (const [path, entry] of Object.entries(packages)) {
-      if (/^https?:/.test(entry.resolved ?? '')) yield problem(file, `${path} is bound to a registry: ${entry.resolved}`)
+      if (/^https?:/.test(entry.resolved ?? ''))
+        yield problem(file, `${path} is bound to a registry: ${entry.resolved}`)
       for (const name of Object.keys(entry.optionalDependencies ?? {})) {
         if (!isLocked(packages, path, name)) yield problem(file, `${path} wants ${name}, which is not locked`)
       }

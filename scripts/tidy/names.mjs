@@ -9,9 +9,14 @@ export function* names(project) {
   for (const [file] of codeFiles(project)) {
     for (const segment of file.split('/')) {
       if (!kebabCase.test(segment)) yield { file, rule: 'names', message: `${segment} is not kebab-case` }
-      const drawer = segment.split(/[.-]/).find(word => drawers.has(word))
+      const drawer = segment.replace(/\..*$/, '').split('-').findLast(isDrawer)
       if (drawer !== undefined)
         yield { file, rule: 'names', message: `${segment}: "${drawer}" names a drawer, not a concept` }
     }
   }
+}
+
+/** "common" is a drawer at the end of a name only: `common-past` is a concept. */
+function isDrawer(word, index, words) {
+  return word === 'common' ? index === words.length - 1 : drawers.has(word)
 }
