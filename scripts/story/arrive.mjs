@@ -36,6 +36,7 @@ export async function arrive(islands, checks) {
       main.slice(0, 10),
       seconds(msByName[name]),
     ]),
+    { right: true },
   )
 
   say()

@@ -36,9 +36,8 @@ function note(latest, name, status, elapsedMs) {
 /** The same `main` everywhere, and nothing that waits to be committed. */
 function agree(islands, latest) {
   const statuses = islands.map(({ name }) => latest.get(name)?.status)
-  return statuses.every(
-    status => status?.main !== undefined && status.main === statuses[0]?.main && status.pending === 0,
-  )
+  const main = statuses[0]?.main ?? null
+  return main !== null && statuses.every(status => status?.main === main && status.pending === 0)
 }
 
 function tell(latest) {

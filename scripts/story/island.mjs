@@ -44,28 +44,25 @@ export class Island {
     const log = createWriteStream(this.#logFile)
     child.stdout.pipe(log, { end: false })
     child.stderr.pipe(log, { end: false })
-    await this.#ready(child)
-    const status = await this.json('status')
-    this.address = status.addresses[0]
-    this.id = status.node
+    const { addresses } = await this.#ready(child)
+    this.address = addresses[0]
   }
 
-  /** The first line with the node's addresses says that store, HTTP and libp2p listen. */
+  /** Resolves with the event that says that store, HTTP and libp2p listen. */
   async #ready(child) {
     const { promise, resolve, reject } = withResolvers()
     const timer = setTimeout(
       () => reject(new Error(`${this.name} was not ready within 20 s:\n${this.logTail()}`)),
       startTimeoutMs,
     )
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', line => {
-        if (saysReady(line)) resolve()
-      })
-    }
+    createInterface({ input: child.stdout }).on('line', line => {
+      const event = eventOf(line)
+      if (event?.event === 'ready') resolve(event)
+    })
     child.once('error', reject)
     child.once('exit', code => reject(new Error(`${this.name} ended with exit code ${code}:\n${this.logTail()}`)))
     try {
-      await promise
+      return await promise
     } finally {
       clearTimeout(timer)
     }
@@ -126,12 +123,12 @@ export class Island {
   }
 }
 
-function saysReady(line) {
+/** A line of `atoll up` where no terminal reads it: one JSON object, `{ "schema": "atoll/event/v1", "event": … }`. */
+function eventOf(line) {
   try {
-    const { message, msg } = JSON.parse(line)
-    return /\bready\b/i.test(message ?? msg ?? '')
+    return JSON.parse(line)
   } catch {
-    return /^ready\b/i.test(line)
+    return undefined
   }
 }
 

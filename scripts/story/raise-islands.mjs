@@ -1,4 +1,4 @@
-import { section, showCommand, table } from './terminal.mjs'
+import { say, section, showCommand, table } from './terminal.mjs'
 
 /** Starts a, then b and c, which know nothing but the address of a. */
 export async function raiseIslands([a, b, c], checks) {
@@ -13,6 +13,7 @@ export async function raiseIslands([a, b, c], checks) {
 
   const islands = [a, b, c]
   const statuses = await Promise.all(islands.map(island => island.json('status')))
+  say()
   table(
     ['node', 'id', 'address', 'cluster'],
     statuses.map((status, index) => [
@@ -22,6 +23,7 @@ export async function raiseIslands([a, b, c], checks) {
       status.cluster?.slice(0, 10) ?? 'none',
     ]),
   )
+  say()
   const clusterByName = Object.fromEntries(statuses.map((status, index) => [islands[index].name, status.cluster]))
   checks.allEqual('all three belong to one cluster', clusterByName)
 }

@@ -38,20 +38,17 @@ export function indent(text) {
     .join('\n')
 }
 
-/** A command as the reader would type it, with what it answered. */
-export function showCommand(command, answer = '') {
-  say(`   ${dim('$')} ${command}${answer === '' ? '' : dim(`   → ${answer}`)}`)
+/** A command as the reader would type it, with what came of it or what it is for. */
+export function showCommand(command, remark = '') {
+  say(`   ${dim('$')} ${command}${remark === '' ? '' : dim(`   # ${remark}`)}`)
 }
 
-/** Columns as wide as their widest cell; the first is left-aligned, numbers to the right. */
-export function table(head, rows) {
+/** Columns as wide as their widest cell; the first to the left, the others to the `right` or as they are. */
+export function table(head, rows, { right = false } = {}) {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map(row => width(row[column]))))
-  const numeric = head.map(
-    (_, column) => column > 0 && rows.every(row => /^[\d.,–-]+( (ms|s))?$/.test(plain(row[column]))),
-  )
   const line = row =>
     row
-      .map((cell, column) => pad(cell, widths[column], numeric[column]))
+      .map((cell, column) => pad(cell, widths[column], right && column > 0))
       .join('   ')
       .trimEnd()
   say(indent(dim(line(head))))
@@ -68,7 +65,7 @@ function width(text) {
 }
 
 function plain(text) {
-  // eslint-disable-next-line no-control-regex -- escape sequences are what is looked for
+  // oxlint-disable-next-line no-control-regex -- escape sequences are what is looked for
   return String(text).replaceAll(/\u001B\[[0-9;]*m/g, '')
 }
 
