@@ -55,6 +55,7 @@ function showSideBySide(islands, contents, commits, mains, msByName) {
         islands.map(({ name }) => seconds(msByName[name])),
       ),
     ],
+    { right: true },
   )
 }
 

@@ -46,7 +46,7 @@ async function checkClone({ name, repository }, checks, clone) {
   const content = seattle === undefined ? '' : (await git('-C', clone, 'show', `HEAD:${seattle}`)).stdout
 
   say()
-  showCommand(`git clone ${name}/repo.git && cat ${seattle ?? 'SEA.json'}`, `${count(files.length)} files`)
+  showCommand(`git clone ${name}/repo.git && cat ${seattle ?? 'SEA.json'}`, `${count(files.length)} files in all`)
   say(indent(indent(content)))
   say()
   checks.equal('git clones it', { code, stderr, head: head.stdout }, { code: 0, stderr: '', head: main.stdout })

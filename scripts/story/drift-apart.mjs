@@ -9,7 +9,7 @@ import { count, dim, indent, say, section, showCommand, table } from './terminal
 export async function driftApart(islands, checks, { airports, weather }) {
   const [a, b, c] = islands
   section('Apart', 'c goes offline. Both sides go on, and some of what they do collides.')
-  await act(c, 'offline')
+  await act(c, ['offline'])
   const status = await c.json('status')
   checks.equal('c says that it is offline', status.state, 'offline')
 
@@ -26,59 +26,43 @@ export async function driftApart(islands, checks, { airports, weather }) {
   return expected
 }
 
-/** What a and b do. Same-field edits come before those of c, so that c's are the later ones. */
+/** What a and b do. Their edit of JFK comes before that of c, so that c's is the later one. */
 async function writeOnMainland(a, b, expected, [first, second]) {
-  const lagoon = {
-    iata: 'LAG',
-    name: 'Lagoon Field',
-    city: 'Atoll',
-    state: 'NA',
-    country: 'Nowhere',
-    latitude: 0.5,
-    longitude: 73.25,
-  }
-  await act(a, 'put', 'airports', 'LAG', JSON.stringify(lagoon))
+  const lagoon = { name: 'Lagoon Field', city: 'Atoll' }
+  await act(a, ['put', 'airports', 'LAG', JSON.stringify(lagoon)], 'a new airport')
   expected.airports.set('LAG', lagoon)
 
-  await act(a, 'patch', 'airports', 'SEA', '{"name":"Sea-Tac"}')
+  await act(a, ['patch', 'airports', 'SEA', '{"name":"Sea-Tac"}'], 'one field here…')
   edit(expected, 'SEA', { name: 'Sea-Tac' })
-  await act(b, 'patch', 'airports', 'JFK', '{"name":"Idlewild, says b"}')
-  await act(a, 'del', 'airports', 'BLI')
-  await act(b, 'del', 'airports', '00M')
+  await act(b, ['patch', 'airports', 'JFK', '{"name":"Idlewild, says b"}'], 'the same field on both sides…')
+  await act(a, ['del', 'airports', 'BLI'], 'deleted here…')
+  await act(b, ['del', 'airports', '00M'], 'deleted here only')
   expected.airports.delete('00M')
 
-  await insert(b, expected, { date: 'now', pressure: 1013.2, temperature: 21.5, wind: 3.1, by: 'b' })
-  await act(a, 'del', 'weather', first)
+  await insert(b, expected, { date: 'now', temperature: 21.5, by: 'b' })
+  await act(a, ['del', 'weather', first])
   expected.weather.delete(first)
-  await act(b, 'del', 'weather', second)
+  await act(b, ['del', 'weather', second], 'deleted on both sides…')
   expected.weather.delete(second)
 }
 
 /** What c does, knowing nothing of the above. */
 async function writeOnC(c, expected, [, second, third]) {
-  const reef = {
-    iata: 'REF',
-    name: 'Reef Strip',
-    city: 'Atoll',
-    state: 'NA',
-    country: 'Nowhere',
-    latitude: 0.75,
-    longitude: 73.5,
-  }
-  await act(c, 'put', 'airports', 'REF', JSON.stringify(reef))
+  const reef = { name: 'Reef Strip', city: 'Atoll' }
+  await act(c, ['put', 'airports', 'REF', JSON.stringify(reef)], 'a new airport')
   expected.airports.set('REF', reef)
 
-  await act(c, 'patch', 'airports', 'SEA', '{"city":"SeaTac"}')
+  await act(c, ['patch', 'airports', 'SEA', '{"city":"SeaTac"}'], '…another field there')
   edit(expected, 'SEA', { city: 'SeaTac' })
-  await act(c, 'patch', 'airports', 'JFK', '{"name":"Kennedy, says c"}')
+  await act(c, ['patch', 'airports', 'JFK', '{"name":"Kennedy, says c"}'], '…and this one is later')
   edit(expected, 'JFK', { name: 'Kennedy, says c' })
-  await act(c, 'patch', 'airports', 'BLI', '{"city":"Bellingham, still open"}')
+  await act(c, ['patch', 'airports', 'BLI', '{"city":"Bellingham, still open"}'], '…edited there')
   edit(expected, 'BLI', { city: 'Bellingham, still open' })
 
-  await insert(c, expected, { date: 'now', pressure: 1009.8, temperature: 28, wind: 7.4, by: 'c' })
-  await insert(c, expected, { date: 'later', pressure: 1009.1, temperature: 27.5, wind: 8, by: 'c' })
-  await act(c, 'del', 'weather', second)
-  await act(c, 'del', 'weather', third)
+  await insert(c, expected, { date: 'now', temperature: 28, by: 'c' })
+  await insert(c, expected, { date: 'later', temperature: 27.5, by: 'c' })
+  await act(c, ['del', 'weather', second], '…deleted on both sides')
+  await act(c, ['del', 'weather', third])
   expected.weather.delete(third)
 }
 
@@ -87,14 +71,14 @@ function edit(expected, id, fields) {
 }
 
 async function insert(island, expected, value) {
-  const id = await act(island, 'insert', 'weather', JSON.stringify(value))
+  const id = await act(island, ['insert', 'weather', JSON.stringify(value)])
   expected.weather.set(id, value)
 }
 
 /** Runs a command and shows it; resolves with the first word of its answer, which is the id where there is one. */
-async function act(island, ...args) {
+async function act(island, args, remark) {
   const answer = await island.run(...args)
-  showCommand(island.describe(args))
+  showCommand(island.describe(args), remark)
   return answer.split(/\s/)[0]
 }
 
@@ -110,6 +94,7 @@ async function showDistance(islands, checks) {
       status.main.slice(0, 10),
       status.state,
     ]),
+    { right: true },
   )
   say()
   const [a, b, c] = statuses.map(status => status.main)
