@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Checks } from './story/checks.mjs'
-import { Island } from './story/island.mjs'
+import { CommandFailed, Island } from './story/island.mjs'
 import { tellStory } from './story/story.mjs'
 import { bold, dim, green, indent, red, say, seconds } from './story/terminal.mjs'
 
@@ -31,7 +31,10 @@ process.on('SIGTERM', () => process.exit(143))
 try {
   await tellStory(islands, checks, directory)
 } catch (error) {
-  checks.failures.push({ claim: 'the story runs to its end', explanation: error.stack ?? String(error) })
+  checks.failures.push({
+    claim: 'the story runs to its end',
+    explanation: error instanceof CommandFailed ? error.message : error.stack,
+  })
 }
 
 say()
@@ -40,7 +43,10 @@ if (checks.failures.length === 0) {
 } else {
   say(`${red('✗')} ${bold(`${checks.failures.length} of ${checks.passed + checks.failures.length} checks failed:`)}`)
   for (const { claim, explanation } of checks.failures) say(indent(`${red('✗')} ${claim}\n  ${explanation}`))
-  for (const island of islands) say(indent(`\n${dim(`the last lines of node ${island.name}:`)}\n${island.logTail()}`))
+  for (const island of islands) {
+    const lines = island.logTail()
+    if (lines !== '') say(indent(`\n${dim(`the last lines of node ${island.name}:`)}\n${lines}`))
+  }
 }
 if (options.keep) say(`The nodes' directories: ${directory}`)
 process.exit(checks.failures.length === 0 ? 0 : 1)

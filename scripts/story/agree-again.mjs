@@ -1,4 +1,4 @@
-import { contentOf, sorted } from './arrive.mjs'
+import { contentOf } from './arrive.mjs'
 import { converged } from './convergence.mjs'
 import { git } from './stock-git.mjs'
 import { bold, count, say, seconds, section, showCommand, table } from './terminal.mjs'
@@ -27,8 +27,8 @@ export async function agreeAgain(islands, checks, expected) {
   checks.allEqual('the three have the same number of commits', byName(islands, commits))
   checkCases(islands, checks, contents, expected)
   for (const [index, { name }] of islands.entries()) {
-    checks.equal(`${name}: every airport as expected`, sorted(contents[index].airports), sorted(expected.airports))
-    checks.equal(`${name}: every reading as expected`, sorted(contents[index].weather), sorted(expected.weather))
+    checks.sameRecords(`${name}: every airport as expected`, contents[index].airports, expected.airports)
+    checks.sameRecords(`${name}: every reading as expected`, contents[index].weather, expected.weather)
   }
 }
 

@@ -43,7 +43,7 @@ export async function arrive(islands, checks) {
   const expectedAirports = new Map(airports.map(row => [row.iata, row]))
   for (const [index, { name }] of islands.entries()) {
     const { airports: found, weather: readings } = contents[index]
-    checks.equal(`${name} holds every airport of the file, value for value`, sorted(found), sorted(expectedAirports))
+    checks.sameRecords(`${name} holds every airport of the file, value for value`, found, expectedAirports)
     checks.equal(`${name} holds every reading of the file, in its order`, [...readings.values()], weather)
   }
   return { airports: expectedAirports, weather: contents[0].weather }
@@ -52,11 +52,6 @@ export async function arrive(islands, checks) {
 export async function contentOf(island) {
   const [airports, weather] = await Promise.all([island.records('airports'), island.records('weather')])
   return { airports, weather }
-}
-
-/** A map as a list of entries in the order of its keys, so that two compare whatever the order of insertion. */
-export function sorted(map) {
-  return [...map].sort(([left], [right]) => (left < right ? -1 : 1))
 }
 
 export function recordsOf(status, collection) {

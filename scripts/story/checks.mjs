@@ -25,6 +25,18 @@ export class Checks {
       )
   }
 
+  /** Do two maps from id to value hold the same records? The first differences are named. */
+  sameRecords(claim, actual, expected) {
+    const differences = []
+    for (const id of new Set([...expected.keys(), ...actual.keys()])) {
+      if (isDeepStrictEqual(actual.get(id), expected.get(id))) continue
+      differences.push(`${id}: expected ${short(expected.get(id))}, found ${short(actual.get(id))}`)
+    }
+    const named = differences.slice(0, 3).join('\n  ')
+    if (differences.length === 0) this.#pass(claim)
+    else this.#fail(claim, `${differences.length} of ${expected.size} records differ:\n  ${named}`)
+  }
+
   holds(claim, condition, explanation = 'it does not hold') {
     if (condition) this.#pass(claim)
     else this.#fail(claim, explanation)
