@@ -54,7 +54,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   writeBlob(bytes: Uint8Array): ObjectId {
-    return this.#write('blob', bytes.slice())
+    return this.#write('blob', new Uint8Array(bytes))
   }
 
   writeTree(entries: readonly TreeEntry[]): ObjectId {
@@ -62,7 +62,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   writeCommit(commit: CommitObject): CommitId {
-    return this.#write('commit', encodeCommit(commit)) as CommitId
+    return this.#write('commit', encodeCommit(commit))
   }
 
   #read(type: ObjectType, id: ObjectId): Uint8Array {

@@ -44,8 +44,7 @@ export function parseCommit(bytes: Uint8Array): CommitObject {
   const tree = lines.id('tree ')
   if (tree === undefined) throw new MalformedObject('a commit without a tree')
   const parents: CommitId[] = []
-  for (let parent = lines.id('parent '); parent !== undefined; parent = lines.id('parent '))
-    parents.push(parent as CommitId)
+  for (let parent = lines.id('parent '); parent !== undefined; parent = lines.id('parent ')) parents.push(parent)
   const author = lines.identity('author ')
   const committer = lines.identity('committer ')
   const signature = lines.signature()

@@ -1,0 +1,79 @@
+import { LRUCache } from 'lru-cache'
+import { OpenFiles } from './open-files.ts'
+
+const WINDOW_BYTES = 64 * 1024
+const OPEN_FILES = 64
+
+/**
+ * Reads files through windows of 64 KiB, of which the most recently used are kept: neighbours in a pack cost one read, and
+ * memory stays bounded whatever the size of the files.
+ */
+export class WindowedFiles {
+  readonly #files = new OpenFiles(OPEN_FILES)
+  readonly #windows: LRUCache<number, Buffer>
+  #nextFile = 0
+
+  /** @param cacheBytes memory for windows */
+  constructor(cacheBytes: number) {
+    this.#windows = new LRUCache({ max: Math.max(4, Math.floor(cacheBytes / WINDOW_BYTES)) })
+  }
+
+  /** The file's content must not change from now on. Opens nothing yet. */
+  file(path: string, sizeBytes: number): WindowedFile {
+    return new WindowedFile(this.#files, this.#windows, this.#nextFile++, path, sizeBytes)
+  }
+
+  async close(): Promise<void> {
+    this.#windows.clear()
+    await this.#files.close()
+  }
+}
+
+/** One file of {@link WindowedFiles}. */
+export class WindowedFile {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly #files: OpenFiles
+  readonly #windows: LRUCache<number, Buffer>
+  readonly #number: number
+
+  constructor(files: OpenFiles, windows: LRUCache<number, Buffer>, number: number, path: string, sizeBytes: number) {
+    this.#files = files
+    this.#windows = windows
+    this.#number = number
+    this.path = path
+    this.sizeBytes = sizeBytes
+  }
+
+  /**
+   * Up to `length` bytes at `position`, fewer at the end of the file: a view to be read at once, since it holds on to a
+   * window. Throws system errors.
+   */
+  async read(position: number, length: number): Promise<Buffer> {
+    const first = Math.floor(position / WINDOW_BYTES)
+    const last = Math.floor((Math.min(position + length, this.sizeBytes) - 1) / WINDOW_BYTES)
+    const start = position - first * WINDOW_BYTES
+    if (last < first) return Buffer.alloc(0)
+    if (last === first) return (await this.#window(first)).subarray(start, start + length)
+    // Large objects would wash everything else out of the cache.
+    if (last - first >= 4) return this.#files.read(this.path, position, Math.min(length, this.sizeBytes - position))
+    const windows: Buffer[] = []
+    for (let window = first; window <= last; window++) windows.push(await this.#window(window))
+    return Buffer.concat(windows).subarray(start, start + length)
+  }
+
+  /** Closes it until the next read: before it is renamed or removed. */
+  async release(): Promise<void> {
+    await this.#files.forget(this.path)
+  }
+
+  async #window(window: number): Promise<Buffer> {
+    // Files and windows have numbers below 2^27 and 2^26.
+    const key = this.#number * 2 ** 26 + window
+    const cached = this.#windows.get(key)
+    if (cached !== undefined) return cached
+    const bytes = await this.#files.read(this.path, window * WINDOW_BYTES, WINDOW_BYTES)
+    this.#windows.set(key, bytes)
+    return bytes
+  }
+}

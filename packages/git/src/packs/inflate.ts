@@ -1,0 +1,44 @@
+import { inflateSync } from 'node:zlib'
+import { MalformedObject } from '../objects/malformed-object.ts'
+import { readStored } from './stored-deflate.ts'
+
+/**
+ * The most bytes that a zlib stream for so many bytes may have. Beyond what any encoder makes of incompressible content
+ * (five bytes a block, blocks of 8 KiB and more); a stream padded with empty blocks is refused.
+ */
+export function longestStream(size: number): number {
+  return size + Math.ceil(size / 1024) + 64
+}
+
+/**
+ * Inflates a zlib stream that lies at `start` of `bytes`, followed by anything, into exactly `size` bytes; never makes
+ * more than that. The content may be a view of `bytes`.
+ *
+ * @throws MalformedObject
+ */
+export function inflateExactly(bytes: Buffer, start: number, size: number): { content: Buffer; end: number } {
+  const stored = readStored(bytes, start, size)
+  if (stored !== undefined) return stored
+  const input = bytes.subarray(start, start + longestStream(size))
+  const inflated = inflate(input, size)
+  if (inflated.content.length !== size) throw new MalformedObject('an object smaller than it declares')
+  return { content: inflated.content, end: start + inflated.consumed }
+}
+
+const LARGEST_CHUNK = 256 * 1024
+
+function inflate(input: Buffer, size: number): { content: Buffer; consumed: number } {
+  try {
+    // With `info` the engine comes back too, and says how much of the input it took; the types do not know.
+    const { buffer, engine } = inflateSync(input, {
+      info: true,
+      maxOutputLength: Math.max(size, 1),
+      chunkSize: Math.min(Math.max(size + 1, 64), LARGEST_CHUNK),
+    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+    return { content: buffer, consumed: engine.bytesWritten }
+  } catch (error) {
+    const code = (error as { code?: string }).code
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw new MalformedObject('an object larger than it declares')
+    throw new MalformedObject('an object whose zlib stream is damaged or truncated')
+  }
+}

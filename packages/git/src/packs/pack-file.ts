@@ -1,0 +1,123 @@
+import { MAX_OBJECT_BYTES, type ObjectId } from '@atolldb/core'
+import type { WindowedFile } from '../files/windowed-files.ts'
+import { MalformedObject } from '../objects/malformed-object.ts'
+import { hashObject, type ObjectType } from '../objects/object-id.ts'
+import { applyDelta } from './delta.ts'
+import { inflateExactly, longestStream } from './inflate.ts'
+import {
+  CHECKSUM_BYTES,
+  LONGEST_ENTRY_HEADER,
+  PACK_HEADER_BYTES,
+  parseBaseDistance,
+  parseEntryHeader,
+  parsePackHeader,
+  type EntryKind,
+} from './pack-format.ts'
+import type { PackIndex } from './pack-index.ts'
+
+/** Deltas on deltas, at most as many as git can be told to make. */
+const MAX_DELTA_DEPTH = 4095
+/** An id, or the longest base distance. */
+const LONGEST_BASE = 20
+/** Most objects fit in this with their header. */
+const FIRST_READ_BYTES = 4096
+
+/** An object out of a pack, its hash verified. The bytes are nobody else's unless they are a view of something larger. */
+export interface PackedBytes {
+  readonly type: ObjectType
+  readonly bytes: Buffer
+}
+
+interface Entry {
+  readonly kind: EntryKind
+  readonly content: Buffer
+  /** Of a delta. */
+  readonly baseOffset: number
+}
+
+/**
+ * Reads objects of a pack file by id. Deltas are resolved within the pack, with bounded depth and size; every object is
+ * hashed, so a flipped bit is an error and never a wrong value.
+ */
+export class PackFile {
+  readonly file: WindowedFile
+  readonly index: PackIndex
+  #checked: Promise<void> | undefined
+
+  constructor(file: WindowedFile, index: PackIndex) {
+    this.file = file
+    this.index = index
+  }
+
+  /**
+   * The object that the index has at this offset.
+   *
+   * @throws MalformedObject when it is damaged; or system errors
+   */
+  async read(id: ObjectId, offset: number): Promise<PackedBytes> {
+    await (this.#checked ??= this.#check())
+    const object = await this.#resolve(offset)
+    if (hashObject(object.type, object.bytes) !== id) throw new MalformedObject(`object ${id} is damaged`)
+    return object
+  }
+
+  /** Does the index belong to this pack? */
+  async #check(): Promise<void> {
+    try {
+      const count = parsePackHeader(await this.file.read(0, PACK_HEADER_BYTES))
+      const trailer = await this.file.read(this.file.sizeBytes - CHECKSUM_BYTES, CHECKSUM_BYTES)
+      if (count !== this.index.objectCount || trailer.compare(this.index.packChecksum) !== 0)
+        throw new MalformedObject('a pack that is not the one of its index')
+    } catch (error) {
+      this.#checked = undefined
+      throw error
+    }
+  }
+
+  async #resolve(offset: number): Promise<PackedBytes> {
+    const deltas: Buffer[] = []
+    let entry = await this.#entryAt(offset)
+    while (entry.kind === 'ofs-delta' || entry.kind === 'ref-delta') {
+      if (deltas.push(entry.content) > MAX_DELTA_DEPTH) throw new MalformedObject('a chain of too many deltas')
+      entry = await this.#entryAt(entry.baseOffset)
+    }
+    let bytes = entry.content
+    for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop())
+      bytes = applyDelta(bytes, delta, MAX_OBJECT_BYTES)
+    return { type: entry.kind, bytes }
+  }
+
+  async #entryAt(offset: number): Promise<Entry> {
+    const end = this.file.sizeBytes - CHECKSUM_BYTES
+    if (offset < PACK_HEADER_BYTES || offset >= end) throw new MalformedObject('an offset outside of the pack')
+    let bytes = await this.#read(offset, FIRST_READ_BYTES)
+    const { kind, size, end: headerEnd } = parseEntryHeader(bytes, 0)
+    if (size > MAX_OBJECT_BYTES) throw new MalformedObject('an object larger than any valid one')
+    const needed = LONGEST_ENTRY_HEADER + LONGEST_BASE + longestStream(size)
+    if (needed > FIRST_READ_BYTES) bytes = await this.#read(offset, needed)
+    let start = headerEnd
+    let baseOffset = 0
+    if (kind === 'ofs-delta') {
+      const base = parseBaseDistance(bytes, headerEnd)
+      // A base lies before its delta, so offsets only fall and chains end.
+      if (base.distance === 0 || base.distance >= offset)
+        throw new MalformedObject('a delta whose base is not before it')
+      start = base.end
+      baseOffset = offset - base.distance
+    } else if (kind === 'ref-delta') {
+      start = headerEnd + LONGEST_BASE
+      baseOffset = await this.#baseOffset(bytes.toString('hex', headerEnd, start) as ObjectId)
+    }
+    return { kind, content: inflateExactly(bytes, start, size).content, baseOffset }
+  }
+
+  async #baseOffset(id: ObjectId): Promise<number> {
+    const offset = await this.index.find(id)
+    if (offset === undefined) throw new MalformedObject(`a delta whose base ${id} is not in the pack`)
+    return offset
+  }
+
+  async #read(offset: number, length: number): Promise<Buffer> {
+    return this.file.read(offset, Math.min(length, this.file.sizeBytes - CHECKSUM_BYTES - offset))
+  }
+}

@@ -1,0 +1,107 @@
+import { hash } from 'node:crypto'
+import { assert, type ObjectId } from '@atolldb/core'
+import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
+import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
+
+// A key for sorting: 32 bits of the id, then the entry's number.
+const NUMBERS = 2 ** 21
+
+/** Collects a pack's entries, in columns so that a million are 36 MB, and makes the index. */
+export class PackIndexBuilder {
+  #ids = Buffer.allocUnsafe(64 * OBJECT_ID_BYTES)
+  #crcs = new Uint32Array(64)
+  #offsets = new Float64Array(64)
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** @param crc CRC-32 of the entry's bytes in the pack */
+  add(id: ObjectId, offset: number, crc: number): void {
+    if (this.#count === this.#crcs.length) this.#grow()
+    this.#ids.write(id, this.#count * OBJECT_ID_BYTES, 'hex')
+    this.#crcs[this.#count] = crc
+    this.#offsets[this.#count] = offset
+    this.#count++
+  }
+
+  /** In the order of adding. */
+  idAt(number: number): ObjectId {
+    return this.#ids.toString('hex', number * OBJECT_ID_BYTES, (number + 1) * OBJECT_ID_BYTES) as ObjectId
+  }
+
+  offsetAt(number: number): number {
+    return this.#offsets[number]!
+  }
+
+  /** The index file; undefined when two entries have one id. */
+  build(packChecksum: Uint8Array): Buffer | undefined {
+    const order = this.#sort()
+    for (let i = 1; i < order.length; i++) if (this.#compare(order[i - 1]!, order[i]!) === 0) return undefined
+    const large = order.reduce((count, number) => (this.#offsets[number]! >= 2 ** 31 ? count + 1 : count), 0)
+    const idsAt = INDEX_HEADER_BYTES + FANOUT_BYTES
+    const crcsAt = idsAt + order.length * OBJECT_ID_BYTES
+    const offsetsAt = crcsAt + order.length * 4
+    const largeAt = offsetsAt + order.length * 4
+    const end = largeAt + large * 8
+    const bytes = Buffer.allocUnsafe(end + 2 * CHECKSUM_BYTES)
+    indexMagic.copy(bytes)
+    const counts = new Uint32Array(256)
+    let largeNumber = 0
+    for (const [place, number] of order.entries()) {
+      const idAt = number * OBJECT_ID_BYTES
+      counts[this.#ids[idAt]!]!++
+      this.#ids.copy(bytes, idsAt + place * OBJECT_ID_BYTES, idAt, idAt + OBJECT_ID_BYTES)
+      bytes.writeUInt32BE(this.#crcs[number]!, crcsAt + place * 4)
+      const offset = this.#offsets[number]!
+      if (offset >= 2 ** 31) {
+        bytes.writeBigUInt64BE(BigInt(offset), largeAt + largeNumber * 8)
+        bytes.writeUInt32BE(0x8000_0000 + largeNumber++, offsetsAt + place * 4)
+      } else bytes.writeUInt32BE(offset, offsetsAt + place * 4)
+    }
+    let sum = 0
+    for (let slot = 0; slot < 256; slot++) bytes.writeUInt32BE((sum += counts[slot]!), INDEX_HEADER_BYTES + slot * 4)
+    bytes.set(packChecksum, end)
+    bytes.set(hash('sha1', bytes.subarray(0, end + CHECKSUM_BYTES), 'buffer'), end + CHECKSUM_BYTES)
+    return bytes
+  }
+
+  /** Numbers of the entries, by id. */
+  #sort(): Uint32Array {
+    assert(this.#count <= NUMBERS, 'the entries of a pack can be numbered')
+    // Sorting numbers needs no comparison function, and ids are as good as random in their first 32 bits.
+    const keys = new Float64Array(this.#count)
+    for (let number = 0; number < keys.length; number++)
+      keys[number] = this.#ids.readUInt32BE(number * OBJECT_ID_BYTES) * NUMBERS + number
+    keys.sort()
+    const order = new Uint32Array(keys.length)
+    for (let i = 0; i < keys.length; i++) order[i] = keys[i]! % NUMBERS
+    for (let start = 0; start < keys.length;) {
+      let end = start + 1
+      while (end < keys.length && Math.floor(keys[end]! / NUMBERS) === Math.floor(keys[start]! / NUMBERS)) end++
+      if (end - start > 1) order.subarray(start, end).sort((a, b) => this.#compare(a, b))
+      start = end
+    }
+    return order
+  }
+
+  #compare(a: number, b: number): number {
+    const idA = a * OBJECT_ID_BYTES
+    const idB = b * OBJECT_ID_BYTES
+    return this.#ids.compare(this.#ids, idB, idB + OBJECT_ID_BYTES, idA, idA + OBJECT_ID_BYTES)
+  }
+
+  #grow(): void {
+    const capacity = this.#crcs.length * 2
+    const ids = Buffer.allocUnsafe(capacity * OBJECT_ID_BYTES)
+    this.#ids.copy(ids)
+    this.#ids = ids
+    const crcs = new Uint32Array(capacity)
+    crcs.set(this.#crcs)
+    this.#crcs = crcs
+    const offsets = new Float64Array(capacity)
+    offsets.set(this.#offsets)
+    this.#offsets = offsets
+  }
+}

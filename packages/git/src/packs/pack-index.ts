@@ -1,0 +1,170 @@
+import { createHash, hash } from 'node:crypto'
+import type { ObjectId } from '@atolldb/core'
+import type { WindowedFile } from '../files/windowed-files.ts'
+import { MalformedObject } from '../objects/malformed-object.ts'
+import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
+import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
+
+/** Looks offsets up in the index of a pack (format: pack-format.ts). */
+export interface PackIndex {
+  readonly objectCount: number
+  readonly packChecksum: Uint8Array
+  /** The object's offset in the pack. @throws MalformedObject; or system errors */
+  find(id: ObjectId): number | undefined | Promise<number | undefined>
+}
+
+const HEAD_BYTES = INDEX_HEADER_BYTES + FANOUT_BYTES
+const LARGE_OFFSET = 0x8000_0000
+
+/** Where the tables are, told by header and fan-out. */
+class IndexLayout {
+  readonly fanout = new Uint32Array(256)
+  readonly objectCount: number
+  readonly idsAt = HEAD_BYTES
+  readonly offsetsAt: number
+  readonly largeAt: number
+  readonly packChecksumAt: number
+
+  constructor(head: Buffer, sizeBytes: number) {
+    if (head.length < HEAD_BYTES || indexMagic.compare(head, 0, INDEX_HEADER_BYTES) !== 0)
+      throw new MalformedObject('not a pack index of version 2')
+    let count = 0
+    for (let slot = 0; slot < 256; slot++) {
+      const next = head.readUInt32BE(INDEX_HEADER_BYTES + slot * 4)
+      if (next < count) throw new MalformedObject('a pack index whose counts decrease')
+      this.fanout[slot] = count = next
+    }
+    this.objectCount = count
+    this.offsetsAt = this.idsAt + count * (OBJECT_ID_BYTES + 4)
+    this.largeAt = this.offsetsAt + count * 4
+    this.packChecksumAt = sizeBytes - 2 * CHECKSUM_BYTES
+    const largeBytes = this.packChecksumAt - this.largeAt
+    if (largeBytes < 0 || largeBytes % 8 !== 0 || largeBytes / 8 > count)
+      throw new MalformedObject('a pack index of the wrong size')
+  }
+
+  /** Places of the ids with this first byte. */
+  range(firstByte: number): [from: number, to: number] {
+    return [firstByte === 0 ? 0 : this.fanout[firstByte - 1]!, this.fanout[firstByte]!]
+  }
+}
+
+/** An index in memory, its checksum verified. */
+export class MemoryPackIndex implements PackIndex {
+  readonly objectCount: number
+  readonly packChecksum: Uint8Array
+  readonly #bytes: Buffer
+  readonly #layout: IndexLayout
+
+  /** @throws MalformedObject */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+    this.#layout = new IndexLayout(bytes, bytes.length)
+    const end = bytes.length - CHECKSUM_BYTES
+    if (hash('sha1', bytes.subarray(0, end), 'buffer').compare(bytes, end) !== 0)
+      throw new MalformedObject('a pack index whose checksum is wrong')
+    this.objectCount = this.#layout.objectCount
+    this.packChecksum = bytes.subarray(this.#layout.packChecksumAt, end)
+  }
+
+  find(id: ObjectId): number | undefined {
+    const [from, to] = this.#layout.range(Number.parseInt(id.slice(0, 2), 16))
+    if (from === to) return undefined
+    const wanted = Buffer.from(id, 'hex')
+    let low = from
+    let high = to
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const at = this.#layout.idsAt + middle * OBJECT_ID_BYTES
+      const order = wanted.compare(this.#bytes, at, at + OBJECT_ID_BYTES)
+      if (order === 0) return this.#offset(middle)
+      if (order < 0) high = middle
+      else low = middle + 1
+    }
+    return undefined
+  }
+
+  #offset(place: number): number {
+    const offset = this.#bytes.readUInt32BE(this.#layout.offsetsAt + place * 4)
+    if (offset < LARGE_OFFSET) return offset
+    const at = this.#layout.largeAt + (offset - LARGE_OFFSET) * 8
+    if (at + 8 > this.#layout.packChecksumAt) throw new MalformedObject('a pack index with a lost offset')
+    return Number(this.#bytes.readBigUInt64BE(at))
+  }
+}
+
+/**
+ * An index too large for memory, read in windows. Its checksum is verified before it first answers that it does not have an
+ * object; a wrong offset shows when the object is read and hashed.
+ */
+export class PagedPackIndex implements PackIndex {
+  readonly packChecksum: Uint8Array
+  readonly #file: WindowedFile
+  readonly #layout: IndexLayout
+  #verified: Promise<void> | undefined
+
+  private constructor(file: WindowedFile, layout: IndexLayout, packChecksum: Uint8Array) {
+    this.#file = file
+    this.#layout = layout
+    this.packChecksum = packChecksum
+  }
+
+  /** @throws MalformedObject; or system errors */
+  static async open(file: WindowedFile): Promise<PagedPackIndex> {
+    const layout = new IndexLayout(await file.read(0, HEAD_BYTES), file.sizeBytes)
+    const checksum = Buffer.from(await file.read(layout.packChecksumAt, CHECKSUM_BYTES))
+    return new PagedPackIndex(file, layout, checksum)
+  }
+
+  get objectCount(): number {
+    return this.#layout.objectCount
+  }
+
+  async find(id: ObjectId): Promise<number | undefined> {
+    const wanted = Buffer.from(id, 'hex')
+    let [low, high] = this.#layout.range(wanted[0]!)
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const found = await this.#read(this.#layout.idsAt + middle * OBJECT_ID_BYTES, OBJECT_ID_BYTES)
+      const order = wanted.compare(found)
+      if (order === 0) return this.#offset(middle)
+      if (order < 0) high = middle
+      else low = middle + 1
+    }
+    await (this.#verified ??= this.#verify())
+    return undefined
+  }
+
+  async #offset(place: number): Promise<number> {
+    const offset = (await this.#read(this.#layout.offsetsAt + place * 4, 4)).readUInt32BE()
+    if (offset < LARGE_OFFSET) return offset
+    const at = this.#layout.largeAt + (offset - LARGE_OFFSET) * 8
+    if (at + 8 > this.#layout.packChecksumAt) throw new MalformedObject('a pack index with a lost offset')
+    return Number((await this.#read(at, 8)).readBigUInt64BE())
+  }
+
+  async #verify(): Promise<void> {
+    try {
+      await this.#verifyChecksum()
+    } catch (error) {
+      // A failed read is tried again.
+      if (!(error instanceof MalformedObject)) this.#verified = undefined
+      throw error
+    }
+  }
+
+  async #verifyChecksum(): Promise<void> {
+    const sha1 = createHash('sha1')
+    const end = this.#file.sizeBytes - CHECKSUM_BYTES
+    const step = 1024 * 1024
+    for (let at = 0; at < end; at += step) sha1.update(await this.#read(at, Math.min(step, end - at)))
+    if (sha1.digest().compare(await this.#read(end, CHECKSUM_BYTES)) !== 0)
+      throw new MalformedObject('a pack index whose checksum is wrong')
+  }
+
+  async #read(position: number, length: number): Promise<Buffer> {
+    const bytes = await this.#file.read(position, length)
+    if (bytes.length < length) throw new MalformedObject('a truncated pack index')
+    return bytes
+  }
+}

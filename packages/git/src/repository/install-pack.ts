@@ -1,0 +1,53 @@
+import { open, rename, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../files/durable-files.ts'
+import { isNotFound, onFile } from '../files/system-errors.ts'
+
+/** Our unfinished files in `objects/pack` begin with this; git's own with `tmp_`. */
+export const TEMPORARY_PREFIX = 'tmp_atoll_'
+
+/**
+ * Moves a pack and its index into a repository under the pack's name, the pack first: git looks for indexes, so it sees
+ * both or neither. What is there under that name stays as it is, byte for byte. The contents must have been fsynced; when it
+ * resolves the names are durable too.
+ *
+ * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
+ */
+export async function installPack(
+  packDirectory: string,
+  name: string,
+  temporary: { readonly pack: string; readonly index: string },
+): Promise<void> {
+  await moveUnlessThere(temporary.pack, join(packDirectory, `pack-${name}.pack`))
+  await moveUnlessThere(temporary.index, join(packDirectory, `pack-${name}.idx`))
+  await syncDirectory(packDirectory)
+}
+
+async function moveUnlessThere(from: string, to: string): Promise<void> {
+  await onFile(to, async () => {
+    if (await exists(to)) await unlink(from)
+    else await rename(from, to)
+  })
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
+
+/** Makes the content of a written file durable. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
+export async function syncFile(path: string): Promise<void> {
+  await onFile(path, async () => {
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+}

@@ -1,0 +1,158 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AtollError, assert } from '@atolldb/core'
+import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
+import { randomSuffix, writeNewFile } from '../files/durable-files.ts'
+import { onFile } from '../files/system-errors.ts'
+import type { WindowedFiles } from '../files/windowed-files.ts'
+import { parseCommit } from '../objects/commit.ts'
+import { MalformedObject } from '../objects/malformed-object.ts'
+import type { ObjectType } from '../objects/object-id.ts'
+import { parseTree } from '../objects/tree.ts'
+import { PackFile } from '../packs/pack-file.ts'
+import { MemoryPackIndex } from '../packs/pack-index.ts'
+import { packLimits, type PackLimits } from '../packs/pack-limits.ts'
+import { receivePackFile, type PackedObject, type ReceivedPack } from '../packs/received-pack.ts'
+import { installPack, syncFile } from './install-pack.ts'
+import { copyOut, missingObject } from './object-reading.ts'
+import { translateDamage, type PackDirectory } from './pack-directory.ts'
+
+/** Directories in `objects/` that hold what is not verified yet; removed when the repository is opened. */
+export const QUARANTINE_PREFIX = 'quarantine-'
+
+/**
+ * A pack from a stranger, in a directory of its own where nobody else looks. Its objects are well-formed, hash to their
+ * ids and can be read; whether they make sense is for the reader to find out, and then to `adopt` or `discard`.
+ */
+export class QuarantinedPack implements ObjectReader {
+  /** The hexadecimal checksum of the pack, computed by us. */
+  readonly name: string
+  readonly sizeBytes: number
+  readonly objectCount: number
+  readonly #directory: string
+  readonly #received: ReceivedPack
+  readonly #pack: PackFile
+  readonly #packs: PackDirectory
+  #state: 'quarantined' | 'adopting' | 'adopted' | 'discarded' = 'quarantined'
+
+  constructor(directory: string, received: ReceivedPack, files: WindowedFiles, packs: PackDirectory) {
+    this.name = received.name
+    this.sizeBytes = received.sizeBytes
+    this.objectCount = received.table.count
+    this.#directory = directory
+    this.#received = received
+    this.#packs = packs
+    this.#pack = new PackFile(files.file(packPath(directory), received.sizeBytes), new MemoryPackIndex(received.index))
+  }
+
+  /** Every object, in the order of the pack. */
+  objects(): Generator<PackedObject, void, undefined> {
+    return this.#received.table.objects()
+  }
+
+  /** The commits' ids, in the order of the pack. */
+  commits(): CommitId[] {
+    return Array.from(this.#received.table.objects('commit'), ({ id }) => id)
+  }
+
+  async has(id: ObjectId): Promise<boolean> {
+    return this.#pack.index.find(id) !== undefined
+  }
+
+  async readBlob(id: ObjectId): Promise<Uint8Array> {
+    return copyOut(await this.#read('blob', id))
+  }
+
+  async readTree(id: ObjectId): Promise<readonly TreeEntry[]> {
+    return parseTree(await this.#read('tree', id))
+  }
+
+  async readCommit(id: CommitId): Promise<CommitObject> {
+    return parseCommit(await this.#read('commit', id))
+  }
+
+  /**
+   * Makes the pack part of the repository; durable when it resolves, and complete at every instant. A pack of that name
+   * that is there already stays as it is. Only for packs whose objects refer to nothing that is missing.
+   *
+   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; the pack is then as quarantined as before
+   */
+  async adopt(): Promise<void> {
+    assert(this.#state === 'quarantined', 'a pack is adopted or discarded once')
+    this.#state = 'adopting'
+    const pack = packPath(this.#directory)
+    const index = join(this.#directory, 'pack.idx')
+    try {
+      await syncFile(pack)
+      await onFile(index, () => rm(index, { force: true }))
+      await writeNewFile(index, [this.#received.index], { mode: 0o444 })
+      await this.#pack.file.release()
+      await installPack(this.#packs.path, this.name, { pack, index })
+      await this.#packs.add(this.name)
+    } catch (error) {
+      this.#state = 'quarantined'
+      throw error
+    }
+    this.#state = 'adopted'
+    await this.#removeDirectory()
+  }
+
+  /** Removes it. Reading is over. Does nothing once it is adopted. */
+  async discard(): Promise<void> {
+    if (this.#state === 'adopted' || this.#state === 'discarded') return
+    assert(this.#state === 'quarantined', 'a pack is not discarded while it is adopted')
+    this.#state = 'discarded'
+    await this.#pack.file.release()
+    await this.#removeDirectory()
+  }
+
+  async #read(type: ObjectType, id: ObjectId): Promise<Buffer> {
+    assert(this.#state !== 'discarded', 'a discarded pack is not read')
+    const object = this.#state === 'adopted' ? await this.#packs.read(id) : await this.#readQuarantined(id)
+    if (object?.type !== type) throw missingObject(type, id)
+    return object.bytes
+  }
+
+  async #readQuarantined(id: ObjectId): Promise<{ type: ObjectType; bytes: Buffer } | undefined> {
+    const offset = await this.#pack.index.find(id)
+    if (offset === undefined) return undefined
+    try {
+      return await this.#pack.read(id, offset)
+    } catch (error) {
+      throw translateDamage(error, this.#pack.file.path)
+    }
+  }
+
+  async #removeDirectory(): Promise<void> {
+    // What stays behind is removed at the next open.
+    await rm(this.#directory, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+function packPath(directory: string): string {
+  return join(directory, 'pack.tmp')
+}
+
+/**
+ * Receives exactly one pack into quarantine, checking it as `receivePackFile` does.
+ *
+ * @throws REFUSED with the reason of the first violation; STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; errors of the
+ * source as they are. Nothing is left behind.
+ */
+export async function receivePack(
+  source: AsyncIterable<Uint8Array>,
+  objectsDirectory: string,
+  files: WindowedFiles,
+  packs: PackDirectory,
+  limits: PackLimits = packLimits,
+): Promise<QuarantinedPack> {
+  const directory = join(objectsDirectory, `${QUARANTINE_PREFIX}${randomSuffix()}`)
+  await onFile(directory, () => mkdir(directory))
+  try {
+    return new QuarantinedPack(directory, await receivePackFile(source, packPath(directory), limits), files, packs)
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true }).catch(() => {})
+    if (!(error instanceof MalformedObject)) throw error
+    throw new AtollError('REFUSED', `a pack is refused: ${error.message}`, { reason: error.message }, { cause: error })
+  }
+}

@@ -1,0 +1,204 @@
+import { join } from 'node:path'
+import { AtollError, EMPTY_TREE } from '@atolldb/core'
+import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
+import { WindowedFiles } from '../files/windowed-files.ts'
+import { parseCommit } from '../objects/commit.ts'
+import type { ObjectType } from '../objects/object-id.ts'
+import { parseTree } from '../objects/tree.ts'
+import type { PackedBytes } from '../packs/pack-file.ts'
+import type { RawObject } from '../packs/pack-encoder.ts'
+import type { PackLimits } from '../packs/pack-limits.ts'
+import { checkRepositoryFormat, createRepository, isRepository, removeLeftovers } from './layout.ts'
+import { readLooseObject } from './loose-objects.ts'
+import { ObjectCache } from './object-cache.ts'
+import { copyOut, missingObject } from './object-reading.ts'
+import { PackDirectory, translateDamage } from './pack-directory.ts'
+import { receivePack, type QuarantinedPack } from './quarantined-pack.ts'
+import { Refs } from './refs.ts'
+import { StagedObjects } from './staged-objects.ts'
+
+export interface RepositoryOptions {
+  /** Create it if it is not there. */
+  readonly create?: boolean
+  /** Memory for parsed trees and commits; 16 MiB by default. */
+  readonly objectCacheBytes?: number
+  /** Memory for windows of pack files; 16 MiB by default. */
+  readonly fileCacheBytes?: number
+}
+
+const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024
+
+/**
+ * A bare git repository on disk, which stock git may read, clone, pack and write to at the same time. One process has it
+ * open; whoever opens it holds the lock of the data directory.
+ *
+ * @example
+ * const repository = await Repository.open('/var/lib/atoll/repo.git', { create: true })
+ * const stage = repository.stage()
+ * const commit = stage.writeCommit({ tree: stage.writeTree([]), parents: [], author, committer: author, message: 'one\n' })
+ * await stage.commit()
+ * await repository.updateRef('refs/heads/main', commit, undefined)
+ */
+export class Repository implements ObjectReader {
+  readonly directory: string
+  readonly #files: WindowedFiles
+  readonly #packs: PackDirectory
+  readonly #cache: ObjectCache
+  readonly #refs: Refs
+  #closed = false
+
+  private constructor(directory: string, options: RepositoryOptions) {
+    this.directory = directory
+    this.#files = new WindowedFiles(options.fileCacheBytes ?? DEFAULT_CACHE_BYTES)
+    this.#packs = new PackDirectory(join(directory, 'objects/pack'), this.#files)
+    this.#cache = new ObjectCache(options.objectCacheBytes ?? DEFAULT_CACHE_BYTES)
+    this.#refs = new Refs(directory)
+  }
+
+  /**
+   * Opens a repository and removes what a crash left behind.
+   *
+   * @throws MISSING (not there and not to be created), NEWER_FORMAT, CORRUPT (a damaged index), NOT_ACCESSIBLE,
+   * STORAGE_FULL, STORAGE_FAILED
+   */
+  static async open(directory: string, options: RepositoryOptions = {}): Promise<Repository> {
+    if (!(await isRepository(directory))) {
+      if (options.create !== true)
+        throw new AtollError('MISSING', `no repository at ${directory}`, { what: 'repository', id: directory })
+      await createRepository(directory)
+    }
+    await checkRepositoryFormat(directory)
+    await removeLeftovers(directory)
+    const repository = new Repository(directory, options)
+    await repository.#packs.refresh()
+    return repository
+  }
+
+  /** Closes its files. Reading is over; calls under way may fail with CLOSED. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cache.clear()
+    await this.#files.close()
+  }
+
+  /** How many packs it has: what compaction and status look at. */
+  get packCount(): number {
+    return this.#packs.packCount
+  }
+
+  async has(id: ObjectId): Promise<boolean> {
+    this.#assertOpen()
+    if (id === EMPTY_TREE || this.#cache.trees.has(id) || this.#cache.commits.has(id)) return true
+    for (let round = 0; round < 2; round++) {
+      if ((await this.#packs.has(id)) || (await this.#readLoose(id)) !== undefined) return true
+      if (round > 0 || !(await this.#packs.refresh())) break
+    }
+    return false
+  }
+
+  async readBlob(id: ObjectId): Promise<Uint8Array> {
+    return copyOut((await this.#read('blob', id)).bytes)
+  }
+
+  async readTree(id: ObjectId): Promise<readonly TreeEntry[]> {
+    const cached = this.#cache.trees.get(id)
+    if (cached !== undefined) return cached
+    const { bytes, durable } = await this.#read('tree', id)
+    const entries = this.#parse(id, () => parseTree(bytes))
+    if (durable) this.#cache.trees.set(id, entries)
+    return entries
+  }
+
+  async readCommit(id: CommitId): Promise<CommitObject> {
+    const cached = this.#cache.commits.get(id)
+    if (cached !== undefined) return cached
+    const { bytes, durable } = await this.#read('commit', id)
+    const commit = this.#parse(id, () => parseCommit(bytes))
+    if (durable) this.#cache.commits.set(id, commit)
+    return commit
+  }
+
+  /** An object of any type in its encoded form, for packs to send. @throws MISSING, CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
+  async readObject(id: ObjectId): Promise<RawObject> {
+    const { type, bytes } = await this.#find(id, 'object')
+    return { type, bytes: copyOut(bytes) }
+  }
+
+  /**
+   * A place for new objects; see {@link StagedObjects}. Reads go to what is staged, then to the readers given (a pack in
+   * quarantine), then to the repository.
+   */
+  stage(options: { readonly readers?: readonly ObjectReader[] } = {}): StagedObjects {
+    this.#assertOpen()
+    return new StagedObjects([...(options.readers ?? []), this], this.#packs, this.#cache)
+  }
+
+  /**
+   * Takes one pack from a stranger into quarantine; see {@link QuarantinedPack}. The source must end with the pack.
+   *
+   * @throws REFUSED, STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; errors of the source as they are
+   */
+  async receivePack(source: AsyncIterable<Uint8Array>, limits?: PackLimits): Promise<QuarantinedPack> {
+    this.#assertOpen()
+    return receivePack(source, join(this.directory, 'objects'), this.#files, this.#packs, limits)
+  }
+
+  /** The id that a ref below `refs/` names; see {@link Refs}. */
+  async readRef(name: string): Promise<ObjectId | undefined> {
+    return this.#refs.read(name)
+  }
+
+  /** Every ref whose name begins with the prefix, sorted by name. */
+  async listRefs(prefix: string): Promise<Map<string, ObjectId>> {
+    return this.#refs.list(prefix)
+  }
+
+  /** Compare-and-swap; `previous` undefined creates. Durable when it resolves. @throws CONFLICT and others: {@link Refs} */
+  async updateRef(name: string, next: ObjectId, previous: ObjectId | undefined): Promise<void> {
+    await this.#refs.update(name, next, previous)
+  }
+
+  /** Compare-and-delete. Durable when it resolves. @throws CONFLICT and others: {@link Refs} */
+  async deleteRef(name: string, previous: ObjectId): Promise<void> {
+    await this.#refs.delete(name, previous)
+  }
+
+  async #read(type: ObjectType, id: ObjectId): Promise<PackedBytes & { durable: boolean }> {
+    const object = await this.#find(id, type)
+    if (object.type !== type) throw missingObject(type, id)
+    return object
+  }
+
+  /** Packs, then loose objects, then all again if packs have come or gone meanwhile. */
+  async #find(id: ObjectId, wanted: ObjectType | 'object'): Promise<PackedBytes & { durable: boolean }> {
+    this.#assertOpen()
+    for (let round = 0; round < 2; round++) {
+      const packed = await this.#packs.read(id)
+      if (packed !== undefined) return { ...packed, durable: true }
+      const loose = await this.#readLoose(id)
+      // Stock git does not sync loose objects.
+      if (loose !== undefined) return { ...loose, durable: false }
+      if (round > 0 || !(await this.#packs.refresh())) break
+    }
+    if (id === EMPTY_TREE) return { type: 'tree', bytes: Buffer.alloc(0), durable: true }
+    throw missingObject(wanted, id)
+  }
+
+  async #readLoose(id: ObjectId): Promise<PackedBytes | undefined> {
+    return readLooseObject(join(this.directory, 'objects'), id)
+  }
+
+  /** Its hash is right, so it was stored like this: by somebody else than us. */
+  #parse<T>(id: ObjectId, parse: () => T): T {
+    try {
+      return parse()
+    } catch (error) {
+      throw translateDamage(error, `${this.directory}: object ${id}`)
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new AtollError('CLOSED', 'the repository is closed', { what: 'repository' })
+  }
+}
