@@ -51,16 +51,13 @@ export class Island {
   /** Resolves with the event that says that store, HTTP and libp2p listen. */
   async #ready(child) {
     const { promise, resolve, reject } = withResolvers()
-    const timer = setTimeout(
-      () => reject(new Error(`${this.name} was not ready within 20 s:\n${this.logTail()}`)),
-      startTimeoutMs,
-    )
+    const timer = setTimeout(() => reject(new Error(`${this.name} was not ready within 20 s`)), startTimeoutMs)
     createInterface({ input: child.stdout }).on('line', line => {
       const event = eventOf(line)
       if (event?.event === 'ready') resolve(event)
     })
     child.once('error', reject)
-    child.once('exit', code => reject(new Error(`${this.name} ended with exit code ${code}:\n${this.logTail()}`)))
+    child.once('exit', code => reject(new Error(`${this.name} ended with exit code ${code}`)))
     try {
       return await promise
     } finally {
