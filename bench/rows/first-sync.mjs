@@ -1,6 +1,6 @@
+import { open } from 'atolldb'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { open } from 'atolldb'
 import { alternate, closing, inEmptyDirectory, sooner, timed } from '../harness.mjs'
 import { startPeer } from '../remote-peer.mjs'
 import { git } from '../stock-git.mjs'

@@ -1,8 +1,8 @@
-import { join } from 'node:path'
 import { open } from 'atolldb'
-import { ClassicLevel } from 'classic-level'
+import { join } from 'node:path'
 import { alternate, closing, faster, inEmptyDirectory, inFlight, rate } from '../harness.mjs'
 import { load } from '../load.mjs'
+import { openLevel } from '../reference-level.mjs'
 import { idOf, shuffled, valueOf } from '../values.mjs'
 
 const width = 100
@@ -13,7 +13,7 @@ export async function get({ directory, rounds, records }) {
     const atollDirectory = join(directory, 'loaded-atoll')
     const levelDirectory = join(directory, 'loaded-level')
     await closing(await open(atollDirectory), db => load(db, records))
-    await closing(new ClassicLevel(levelDirectory), level => loadLevel(level, records))
+    await closing(await openLevel(levelDirectory), level => loadLevel(level, records))
     const ids = shuffled(records).map(idOf)
 
     const measures = await alternate({
@@ -26,8 +26,7 @@ export async function get({ directory, rounds, records }) {
         })
       },
       async reference() {
-        return closing(new ClassicLevel(levelDirectory), async level => {
-          await level.open()
+        return closing(await openLevel(levelDirectory), async level => {
           return rate(records, async () => {
             for (let first = 0; first < records; first += width) await level.getMany(ids.slice(first, first + width))
           })

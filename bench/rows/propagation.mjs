@@ -1,6 +1,6 @@
+import { open } from 'atolldb'
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { open } from 'atolldb'
 import { closing, inEmptyDirectory, median } from '../harness.mjs'
 import { startPeer } from '../remote-peer.mjs'
 import { idOf, valueOf } from '../values.mjs'

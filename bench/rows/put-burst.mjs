@@ -1,6 +1,6 @@
 import { open } from 'atolldb'
-import { ClassicLevel } from 'classic-level'
 import { alternate, closing, faster, inFlight, rate } from '../harness.mjs'
+import { openLevel } from '../reference-level.mjs'
 import { idOf, valueOf } from '../values.mjs'
 
 const width = 1000
@@ -18,7 +18,7 @@ export async function putBurst({ directory, rounds, records }) {
       })
     },
     async reference(at) {
-      return closing(new ClassicLevel(at), level =>
+      return closing(await openLevel(at), level =>
         rate(records, async () => {
           for (let first = 0; first < records; first += width) {
             const batch = []

@@ -1,6 +1,6 @@
 import { open } from 'atolldb'
-import { ClassicLevel } from 'classic-level'
 import { alternate, closing, faster, rate } from '../harness.mjs'
+import { openLevel } from '../reference-level.mjs'
 import { idOf, valueOf } from '../values.mjs'
 
 const puts = 1000
@@ -19,7 +19,7 @@ export async function putOne({ directory, rounds }) {
       })
     },
     async reference(at) {
-      return closing(new ClassicLevel(at), level =>
+      return closing(await openLevel(at), level =>
         rate(puts, async () => {
           for (let index = 0; index < puts; index++)
             await level.put(idOf(index), JSON.stringify(valueOf(index)), { sync: true })

@@ -1,5 +1,5 @@
-import { join } from 'node:path'
 import { open } from 'atolldb'
+import { join } from 'node:path'
 import { alternate, closing, faster, inEmptyDirectory, timed } from '../harness.mjs'
 import { commitRecords, load } from '../load.mjs'
 import { git } from '../stock-git.mjs'
