@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { hash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import type { CommitId, CommitObject, ObjectId, ObjectWriter } from '@atolldb/core'
+import { Repository, type RepositoryOptions } from '@atolldb/git'
 import { onTestFinished } from 'vitest'
 
 /** A directory that goes when the test ends. */
@@ -14,13 +15,30 @@ export function temporaryDirectory(): string {
   return path
 }
 
+const gitEnvironment = {
+  ...process.env,
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'stock',
+  GIT_AUTHOR_EMAIL: 'stock@git',
+  GIT_COMMITTER_NAME: 'stock',
+  GIT_COMMITTER_EMAIL: 'stock@git',
+}
+
+/** Opens a repository that is closed when the test ends. */
+export async function openRepository(directory: string, options?: RepositoryOptions): Promise<Repository> {
+  const repository = await Repository.open(directory, options)
+  onTestFinished(() => repository.close())
+  return repository
+}
+
 /** Stock git, untouched by the configuration of the machine. */
 export function git(directory: string, args: readonly string[], input?: Uint8Array): string {
   return execFileSync('git', ['-C', directory, ...args], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
     stdio: 'pipe',
-    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
+    env: gitEnvironment,
     ...(input === undefined ? {} : { input }),
   })
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { deflateSync } from 'node:zlib'
 import { MAX_OBJECT_BYTES, type CommitId, type ObjectId } from '@atolldb/core'
-import { encodePack, encodeTree, hashObject, packLimits, Repository, type RawObject } from '@atolldb/git'
+import { encodePack, encodeTree, hashObject, packLimits, type RawObject, type Repository } from '@atolldb/git'
 import { MemoryObjectStore } from '@atolldb/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -14,6 +14,7 @@ import {
   commitOf,
   fsck,
   git,
+  openRepository,
   rawEntry,
   rawPack,
   sealPack,
@@ -28,7 +29,7 @@ const refused = (reason?: RegExp): unknown =>
   }) as unknown
 
 async function openNew(): Promise<Repository> {
-  return Repository.open(join(temporaryDirectory(), 'repo.git'), { create: true })
+  return openRepository(join(temporaryDirectory(), 'repo.git'), { create: true })
 }
 
 function sample(seed = 'a'): {

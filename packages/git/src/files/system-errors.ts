@@ -13,7 +13,17 @@ export function isNotFound(error: unknown): boolean {
 }
 
 const fullCodes = new Set(['ENOSPC', 'EDQUOT'])
-const accessCodes = new Set(['EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EROFS', 'ELOOP', 'ENAMETOOLONG', 'ENOENT'])
+const accessCodes = new Set([
+  'EACCES',
+  'EPERM',
+  'ENOTDIR',
+  'EISDIR',
+  'EROFS',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOENT',
+  'EEXIST',
+])
 
 /**
  * What a failed file operation means to Atoll: STORAGE_FULL, NOT_ACCESSIBLE or, for all else (EIO, EMFILE…),

@@ -2,9 +2,11 @@ import { hash } from 'node:crypto'
 import { assert, type ObjectId } from '@atolldb/core'
 import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
 import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
+import type { TimeSlice } from './time-slice.ts'
 
 // A key for sorting: 32 bits of the id, then the entry's number.
 const NUMBERS = 2 ** 21
+const ENTRIES_A_STEP = 8192
 
 /** Collects a pack's entries, in columns so that a million are 36 MB, and makes the index. */
 export class PackIndexBuilder {
@@ -37,7 +39,26 @@ export class PackIndexBuilder {
 
   /** The index file; undefined when two entries have one id. */
   build(packChecksum: Uint8Array): Buffer | undefined {
+    const steps = this.#build(packChecksum)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  /** The same, giving way to the event loop: a million entries take most of a second. */
+  async buildInSlices(packChecksum: Uint8Array, slice: TimeSlice): Promise<Buffer | undefined> {
+    const steps = this.#build(packChecksum)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+      if (slice.spent()) await slice.giveWay()
+    }
+  }
+
+  *#build(packChecksum: Uint8Array): Generator<void, Buffer | undefined, undefined> {
     const order = this.#sort()
+    yield
     for (let i = 1; i < order.length; i++) if (this.#compare(order[i - 1]!, order[i]!) === 0) return undefined
     const large = order.reduce((count, number) => (this.#offsets[number]! >= 2 ** 31 ? count + 1 : count), 0)
     const idsAt = INDEX_HEADER_BYTES + FANOUT_BYTES
@@ -49,7 +70,9 @@ export class PackIndexBuilder {
     indexMagic.copy(bytes)
     const counts = new Uint32Array(256)
     let largeNumber = 0
-    for (const [place, number] of order.entries()) {
+    for (let place = 0; place < order.length; place++) {
+      if (place % ENTRIES_A_STEP === 0) yield
+      const number = order[place]!
       const idAt = number * OBJECT_ID_BYTES
       counts[this.#ids[idAt]!]!++
       this.#ids.copy(bytes, idsAt + place * OBJECT_ID_BYTES, idAt, idAt + OBJECT_ID_BYTES)
@@ -60,6 +83,7 @@ export class PackIndexBuilder {
         bytes.writeUInt32BE(0x8000_0000 + largeNumber++, offsetsAt + place * 4)
       } else bytes.writeUInt32BE(offset, offsetsAt + place * 4)
     }
+    yield
     let sum = 0
     for (let slot = 0; slot < 256; slot++) bytes.writeUInt32BE((sum += counts[slot]!), INDEX_HEADER_BYTES + slot * 4)
     bytes.set(packChecksum, end)

@@ -15,6 +15,7 @@ export interface PackIndex {
 
 const HEAD_BYTES = INDEX_HEADER_BYTES + FANOUT_BYTES
 const LARGE_OFFSET = 0x8000_0000
+const IDS_A_READ = 256
 
 /** Where the tables are, told by header and fan-out. */
 class IndexLayout {
@@ -49,6 +50,20 @@ class IndexLayout {
   }
 }
 
+/** Which of these sorted ids it is. */
+function placeIn(ids: Buffer, wanted: Buffer): number | undefined {
+  let low = 0
+  let high = ids.length / OBJECT_ID_BYTES
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const order = wanted.compare(ids, middle * OBJECT_ID_BYTES, (middle + 1) * OBJECT_ID_BYTES)
+    if (order === 0) return middle
+    if (order < 0) high = middle
+    else low = middle + 1
+  }
+  return undefined
+}
+
 /** An index in memory, its checksum verified. */
 export class MemoryPackIndex implements PackIndex {
   readonly objectCount: number
@@ -70,18 +85,10 @@ export class MemoryPackIndex implements PackIndex {
   find(id: ObjectId): number | undefined {
     const [from, to] = this.#layout.range(Number.parseInt(id.slice(0, 2), 16))
     if (from === to) return undefined
-    const wanted = Buffer.from(id, 'hex')
-    let low = from
-    let high = to
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const at = this.#layout.idsAt + middle * OBJECT_ID_BYTES
-      const order = wanted.compare(this.#bytes, at, at + OBJECT_ID_BYTES)
-      if (order === 0) return this.#offset(middle)
-      if (order < 0) high = middle
-      else low = middle + 1
-    }
-    return undefined
+    const idsAt = this.#layout.idsAt
+    const ids = this.#bytes.subarray(idsAt + from * OBJECT_ID_BYTES, idsAt + to * OBJECT_ID_BYTES)
+    const place = placeIn(ids, Buffer.from(id, 'hex'))
+    return place === undefined ? undefined : this.#offset(from + place)
   }
 
   #offset(place: number): number {
@@ -123,16 +130,19 @@ export class PagedPackIndex implements PackIndex {
   async find(id: ObjectId): Promise<number | undefined> {
     const wanted = Buffer.from(id, 'hex')
     let [low, high] = this.#layout.range(wanted[0]!)
-    while (low < high) {
+    while (high - low > IDS_A_READ) {
       const middle = (low + high) >>> 1
-      const found = await this.#read(this.#layout.idsAt + middle * OBJECT_ID_BYTES, OBJECT_ID_BYTES)
-      const order = wanted.compare(found)
-      if (order === 0) return this.#offset(middle)
-      if (order < 0) high = middle
-      else low = middle + 1
+      if (wanted.compare(await this.#ids(middle, 1)) < 0) high = middle
+      else low = middle
     }
+    const place = placeIn(await this.#ids(low, high - low), wanted)
+    if (place !== undefined) return this.#offset(low + place)
     await (this.#verified ??= this.#verify())
     return undefined
+  }
+
+  async #ids(place: number, count: number): Promise<Buffer> {
+    return this.#read(this.#layout.idsAt + place * OBJECT_ID_BYTES, count * OBJECT_ID_BYTES)
   }
 
   async #offset(place: number): Promise<number> {

@@ -82,7 +82,7 @@ export async function receivePackFile(
     bytes.takeTo(PACK_HEADER_BYTES)
     const { entries, table } = await receiveObjects(bytes, count, limits)
     const checksum = await bytes.takeChecksum()
-    const index = entries.build(checksum)
+    const index = await entries.buildInSlices(checksum, new TimeSlice())
     if (index === undefined) throw new MalformedObject('a pack with an object twice')
     await bytes.finish()
     return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table }

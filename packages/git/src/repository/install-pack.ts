@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
 
-/** Our unfinished files in `objects/pack` begin with this; git's own with `tmp_`. */
+/**
+ * Our unfinished files in `objects/pack` begin with this; git's own with `tmp_`. They must not end in `.idx`: git opens
+ * whatever does, and complains.
+ */
 export const TEMPORARY_PREFIX = 'tmp_atoll_'
 
 /**

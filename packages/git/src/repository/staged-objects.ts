@@ -91,8 +91,8 @@ export class StagedObjects implements ObjectStore {
   async commit(): Promise<CommittedPack | undefined> {
     if (this.#builder.objectCount === 0) return undefined
     const { name, objectCount, chunks, index } = (this.#built ??= this.#builder.finish())
-    const stem = join(this.#packs.path, `${TEMPORARY_PREFIX}${randomSuffix()}`)
-    const temporary = { pack: `${stem}.pack`, index: `${stem}.idx` }
+    const stem = join(this.#packs.path, TEMPORARY_PREFIX)
+    const temporary = { pack: `${stem}pack_${randomSuffix()}`, index: `${stem}idx_${randomSuffix()}` }
     await writeNewFile(temporary.pack, chunks, { mode: 0o444 })
     await writeNewFile(temporary.index, [index], { mode: 0o444 })
     await installPack(this.#packs.path, name, temporary)
