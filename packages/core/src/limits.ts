@@ -18,6 +18,10 @@ export const MAX_COMMIT_CHANGES = 10_000
 export const MAX_COMMIT_VALUE_BYTES = 16 * 1024 * 1024
 export const MAX_COMMIT_OBJECT_BYTES = 64 * 1024
 export const MAX_NODE_NAME_LENGTH = 64
+/** The first line of a data commit's message. */
+export const MAX_SUBJECT_LENGTH = 1024
+/** What the merge of concurrent versions may grow to; beyond it the latest version stands for all. */
+export const MAX_MERGED_VALUE_BYTES = 3 * MAX_VALUE_BYTES
 /** Heads that one merge commit joins. */
 export const MAX_MERGE_HEADS = 256
 /** A leaf of an Object collection: record files in one directory. */
@@ -60,6 +64,7 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000
 
 assert(MAX_VALUE_BYTES <= MAX_COMMIT_VALUE_BYTES, 'a value fits into a commit')
 assert(MAX_VALUE_BYTES + MAX_LIST_LEAF_BYTES < MAX_OBJECT_BYTES, 'a leaf of one large line is a legal object')
+assert(MAX_MERGED_VALUE_BYTES < MAX_OBJECT_BYTES, 'a merged value is a legal object')
 assert(MAX_HEADS_PER_MESSAGE >= MAX_MERGE_HEADS, 'all heads of a merge can be told in one message')
 assert(MAX_MERGE_HEADS * 48 + 1024 < MAX_GLOB_MESSAGE_BYTES, 'that message fits the glob')
 assert(MAX_MERGE_HEADS * 48 + 1024 < MAX_COMMIT_OBJECT_BYTES, 'a merge commit of all heads is a legal commit')

@@ -32,6 +32,8 @@ export interface TreeEntry {
  */
 export interface ObjectReader {
   has(id: ObjectId): Promise<boolean>
+  /** The id that these bytes have as a blob; nothing is read or written. */
+  blobId(bytes: Uint8Array): ObjectId
   readBlob(id: ObjectId): Promise<Uint8Array>
   /** Entries in git's order. */
   readTree(id: ObjectId): Promise<readonly TreeEntry[]>

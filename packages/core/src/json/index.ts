@@ -1,0 +1,2 @@
+export { canonicalJson } from './canonical-json.ts'
+export { isCanonicalJson, parseCanonicalJson, parseJson } from './parse-json.ts'

@@ -1,0 +1,191 @@
+/**
+ * The nodes of a collection's radix tree over the UTF-8 bytes of ids.
+ *
+ * A node is a set of records. One that fits a leaf is a leaf; any other has as its prefix the longest common prefix of its
+ * ids, one child for each next byte, and perhaps the one record whose id is the prefix. So its shape depends on the records
+ * alone, and a node looks the same wherever it hangs.
+ *
+ *     Objects  leaf   a directory of at most 64 files `<id>.json` or `<id>.bin`
+ *              inner  a directory with a directory `<prefix + byte>` for each child, and the file of the record at the prefix
+ *     Lists    leaf   a file of lines (see list-leaf.ts): at most 128, and at most 64 KiB where there is more than one
+ *              inner  a directory with, for each child, `<prefix + byte>.jsonl` (a leaf) or a directory `<prefix + byte>`
+ *
+ * Names are escaped and cut as in names.ts; a record keeps its whole id as its name.
+ */
+import type { ObjectReader, ObjectWriter, TreeEntry } from '../contracts/object-store.ts'
+import type { CollectionKind, ObjectId } from '../ids.ts'
+import { MAX_LIST_LEAF_BYTES, MAX_LIST_LEAF_RECORDS, MAX_OBJECT_LEAF_RECORDS } from '../limits.ts'
+import type { ContentFormat } from '../records.ts'
+import type { ByteString } from '../text.ts'
+import { decodeListLeaf, encodeListLeaf, lineBytes } from './list-leaf.ts'
+import { misplaced } from './misplaced.ts'
+import { decodeName, encodeName } from './names.ts'
+import { readLongEntries, writeLongEntries } from './long-names.ts'
+
+/** A record as a leaf holds it: an Object by its blob's id, a line of a List by its bytes. */
+export interface LeafRecord {
+  readonly key: ByteString
+  readonly format: ContentFormat
+  readonly version: ObjectId | undefined
+  readonly bytes: Uint8Array | undefined
+}
+
+/** Where a node lies in the store. */
+export interface NodeRef {
+  readonly type: 'tree' | 'blob'
+  readonly id: ObjectId
+}
+
+export interface Leaf {
+  readonly type: 'leaf'
+  /** Sorted by key. */
+  readonly records: readonly LeafRecord[]
+}
+
+export interface Inner {
+  readonly type: 'inner'
+  readonly prefix: ByteString
+  /** The record whose id is the prefix. */
+  readonly own: LeafRecord | undefined
+  /** By next byte, sorted. */
+  readonly children: ReadonlyMap<string, Subtree>
+}
+
+/** A node that is in the store, in memory, or both. */
+export interface Subtree {
+  ref: NodeRef | undefined
+  node: Leaf | Inner | undefined
+}
+
+export function subtreeAt(ref: NodeRef): Subtree {
+  return { ref, node: undefined }
+}
+
+export function subtreeOf(node: Leaf | Inner): Subtree {
+  return { ref: undefined, node }
+}
+
+/** The longest common prefix of two keys. */
+export function commonPrefix(a: ByteString, b: ByteString): ByteString {
+  let length = 0
+  while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length++
+  return a.slice(0, length)
+}
+
+export function sameRecord(a: LeafRecord, b: LeafRecord): boolean {
+  if (a.format !== b.format) return false
+  if (a.version !== undefined && b.version !== undefined) return a.version === b.version
+  return a.bytes !== undefined && b.bytes !== undefined && sameBytes(a.bytes, b.bytes)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** Counts whether records fit one leaf, without looking at more of them than it takes. */
+export class LeafMeasure {
+  readonly #kind: CollectionKind
+  #records = 0
+  #bytes = 0
+
+  constructor(kind: CollectionKind) {
+    this.#kind = kind
+  }
+
+  /** Adds records; false once they do not fit. */
+  add(records: readonly LeafRecord[]): boolean {
+    this.#records += records.length
+    if (this.#kind === 'objects') return this.#records <= MAX_OBJECT_LEAF_RECORDS
+    if (this.#records > MAX_LIST_LEAF_RECORDS) return false
+    for (const record of records) this.#bytes += lineBytes(record)
+    return this.#records <= 1 || this.#bytes <= MAX_LIST_LEAF_BYTES
+  }
+}
+
+export function fitsLeaf(kind: CollectionKind, records: readonly LeafRecord[]): boolean {
+  return new LeafMeasure(kind).add(records)
+}
+
+/** Reads a node where it is not in memory yet. @throws REFUSED when it has no form of a node */
+export async function loadNode(reader: ObjectReader, kind: CollectionKind, subtree: Subtree): Promise<Leaf | Inner> {
+  return (subtree.node ??= await readNode(reader, kind, subtree.ref!))
+}
+
+async function readNode(reader: ObjectReader, kind: CollectionKind, ref: NodeRef): Promise<Leaf | Inner> {
+  if (ref.type === 'blob') return checkedLeaf(decodeListLeaf(await reader.readBlob(ref.id)))
+  const records: LeafRecord[] = []
+  const children: [ByteString, Subtree][] = []
+  for (const { name, type, id } of await readLongEntries(reader, await reader.readTree(ref.id))) {
+    if (type === 'tree') children.push([decodeName(name), subtreeAt({ type: 'tree', id })])
+    else if (kind === 'lists')
+      children.push([decodeName(withoutExtension(name, '.jsonl')), subtreeAt({ type: 'blob', id })])
+    else records.push(recordOfFile(name, id))
+  }
+  return children.length === 0 ? checkedLeaf(records.sort(byKey)) : checkedInner(records, children)
+}
+
+function byKey(a: { key: ByteString }, b: { key: ByteString }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0
+}
+
+function recordOfFile(name: string, version: ObjectId): LeafRecord {
+  const isJson = name.endsWith('.json')
+  const stem = withoutExtension(name, isJson ? '.json' : '.bin')
+  return { key: decodeName(stem), format: isJson ? 'json' : 'bytes', version, bytes: undefined }
+}
+
+function withoutExtension(name: string, extension: string): string {
+  if (!name.endsWith(extension)) throw misplaced(`a file without ${extension}: ${JSON.stringify(name.slice(0, 120))}`)
+  return name.slice(0, -extension.length)
+}
+
+function checkedLeaf(records: readonly LeafRecord[]): Leaf {
+  if (records.length === 0) throw misplaced('an empty leaf')
+  for (let i = 1; i < records.length; i++)
+    if (records[i - 1]!.key >= records[i]!.key) throw misplaced('the records of a leaf are not sorted and distinct')
+  return { type: 'leaf', records }
+}
+
+function checkedInner(records: readonly LeafRecord[], named: readonly [ByteString, Subtree][]): Inner {
+  const prefix = named[0]![0].slice(0, -1)
+  const sorted = named.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const children = new Map<string, Subtree>()
+  for (const [name, child] of sorted) {
+    if (name.length !== prefix.length + 1 || !name.startsWith(prefix))
+      throw misplaced('the children of a node do not share its prefix')
+    children.set(name.slice(-1), child)
+  }
+  const [own, ...others] = records
+  if (others.length > 0 || (own !== undefined && own.key !== prefix))
+    throw misplaced('a record beside the children of a node')
+  if (children.size !== sorted.length || children.size + records.length < 2)
+    throw misplaced('a node has too few children')
+  return { type: 'inner', prefix, own, children }
+}
+
+/** Writes what is in memory only, children first, and returns where the node lies. */
+export function saveNode(writer: ObjectWriter, kind: CollectionKind, subtree: Subtree): NodeRef {
+  return (subtree.ref ??= writeNode(writer, kind, subtree.node!))
+}
+
+function writeNode(writer: ObjectWriter, kind: CollectionKind, node: Leaf | Inner): NodeRef {
+  if (node.type === 'leaf' && kind === 'lists')
+    return { type: 'blob', id: writer.writeBlob(encodeListLeaf(node.records)) }
+  const entries: TreeEntry[] = []
+  if (node.type === 'leaf') for (const record of node.records) entries.push(fileOfRecord(record))
+  else {
+    if (node.own !== undefined) entries.push(fileOfRecord(node.own))
+    for (const [byte, child] of node.children) {
+      const { type, id } = saveNode(writer, kind, child)
+      const name = encodeName(node.prefix + byte)
+      entries.push({ name: type === 'blob' ? `${name}.jsonl` : name, type, id })
+    }
+  }
+  return { type: 'tree', id: writeLongEntries(writer, entries) }
+}
+
+function fileOfRecord({ key, format, version }: LeafRecord): TreeEntry {
+  return { name: `${encodeName(key)}.${format === 'json' ? 'json' : 'bin'}`, type: 'blob', id: version! }
+}

@@ -1,0 +1,214 @@
+/**
+ * What nodes say to each other, as CBOR maps (RFC 8949, definite lengths, no tags) with string keys. Every message has `v`,
+ * the version of its form: 1. Commit ids travel as 20 bytes, clocks as [milliseconds, counter].
+ *
+ *     glob, topic `atoll/<cluster>/glob`:
+ *       heads    { v, kind: "heads", cluster, sequence: [incarnation, counter], heads: [id…], main: id, clock }
+ *
+ *     `/atoll/hello/1`, one frame each way, the dialler of the stream first:
+ *       hello    { v, cluster: id | null, name, heads: [id…], main: id | null }
+ *
+ *     `/atoll/fetch/1`, a request, then any number of packs, then an end; each pack head is followed by that many bytes of
+ *     a git pack in frames of their own:
+ *       request  { v, cluster, wants: [id…], haves: [id…] }
+ *       pack     { v, kind: "pack", bytes, commits, left }      `left`: commits still to come after this pack
+ *       end      { v, kind: "end" }
+ *       refusal  { v, kind: "refusal", code, reason }           in place of anything else
+ *
+ * On a stream, each frame has its length in front (unsigned varint).
+ */
+import { decode, encode } from 'cborg'
+import type { Clock } from '../commits/clock.ts'
+import { AtollError } from '../errors.ts'
+import type { CommitId } from '../ids.ts'
+import {
+  MAX_CLOCK_COUNTER,
+  MAX_CLOCK_MS,
+  MAX_FETCH_HAVES,
+  MAX_FETCH_PACK_BYTES,
+  MAX_FETCH_WANTS,
+  MAX_FRAME_BYTES,
+  MAX_HEADS_PER_MESSAGE,
+  MAX_NODE_NAME_LENGTH,
+} from '../limits.ts'
+
+export const HELLO_PROTOCOL = '/atoll/hello/1'
+export const FETCH_PROTOCOL = '/atoll/fetch/1'
+
+/** The glob channel of a cluster. */
+export function globChannel(cluster: CommitId): string {
+  return `atoll/${cluster}/glob`
+}
+
+export interface HeadsMessage {
+  readonly cluster: CommitId
+  /** Grows with every message of its sender, over restarts too: what is not newer is a replay. */
+  readonly sequence: readonly [incarnation: number, counter: number]
+  readonly heads: readonly CommitId[]
+  readonly main: CommitId
+  readonly clock: Clock
+}
+
+export interface Hello {
+  readonly cluster: CommitId | undefined
+  readonly name: string
+  readonly heads: readonly CommitId[]
+  readonly main: CommitId | undefined
+}
+
+export interface FetchRequest {
+  readonly cluster: CommitId
+  readonly wants: readonly CommitId[]
+  readonly haves: readonly CommitId[]
+}
+
+export type FetchAnswer =
+  | { readonly kind: 'pack'; readonly bytes: number; readonly commits: number; readonly left: number }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'refusal'; readonly code: string; readonly reason: string }
+
+export function encodeHeads(message: HeadsMessage): Uint8Array {
+  const { cluster, sequence, heads, main, clock } = message
+  return encode({
+    v: 1,
+    kind: 'heads',
+    cluster: idToBytes(cluster),
+    sequence: [...sequence],
+    heads: heads.map(idToBytes),
+    main: idToBytes(main),
+    clock: [clock.ms, clock.counter],
+  })
+}
+
+/** @throws PROTOCOL */
+export function decodeHeads(bytes: Uint8Array): HeadsMessage {
+  const fields = decodeMap(bytes)
+  if (fields['kind'] !== 'heads') throw malformed('the kind of a glob message')
+  const [incarnation, counter] = pair(fields['sequence'], 'sequence', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  const [ms, clockCounter] = pair(fields['clock'], 'clock', MAX_CLOCK_MS, MAX_CLOCK_COUNTER)
+  return {
+    cluster: id(fields['cluster'], 'cluster'),
+    sequence: [incarnation, counter],
+    heads: ids(fields['heads'], 'heads', MAX_HEADS_PER_MESSAGE),
+    main: id(fields['main'], 'main'),
+    clock: { ms, counter: clockCounter },
+  }
+}
+
+export function encodeHello(hello: Hello): Uint8Array {
+  const { cluster, name, heads, main } = hello
+  return encode({
+    v: 1,
+    cluster: cluster === undefined ? null : idToBytes(cluster),
+    name,
+    heads: heads.map(idToBytes),
+    main: main === undefined ? null : idToBytes(main),
+  })
+}
+
+/** @throws PROTOCOL */
+export function decodeHello(bytes: Uint8Array): Hello {
+  const fields = decodeMap(bytes)
+  return {
+    cluster: optionalId(fields['cluster'], 'cluster'),
+    name: text(fields['name'], 'name', MAX_NODE_NAME_LENGTH * 4),
+    heads: ids(fields['heads'], 'heads', MAX_HEADS_PER_MESSAGE),
+    main: optionalId(fields['main'], 'main'),
+  }
+}
+
+export function encodeFetchRequest(request: FetchRequest): Uint8Array {
+  const { cluster, wants, haves } = request
+  return encode({ v: 1, cluster: idToBytes(cluster), wants: wants.map(idToBytes), haves: haves.map(idToBytes) })
+}
+
+/** @throws PROTOCOL */
+export function decodeFetchRequest(bytes: Uint8Array): FetchRequest {
+  const fields = decodeMap(bytes)
+  return {
+    cluster: id(fields['cluster'], 'cluster'),
+    wants: ids(fields['wants'], 'wants', MAX_FETCH_WANTS),
+    haves: ids(fields['haves'], 'haves', MAX_FETCH_HAVES),
+  }
+}
+
+export function encodeFetchAnswer(answer: FetchAnswer): Uint8Array {
+  return encode({ v: 1, ...answer })
+}
+
+/** @throws PROTOCOL */
+export function decodeFetchAnswer(bytes: Uint8Array): FetchAnswer {
+  const fields = decodeMap(bytes)
+  switch (fields['kind']) {
+    case 'pack':
+      return {
+        kind: 'pack',
+        bytes: whole(fields['bytes'], 'bytes', MAX_FETCH_PACK_BYTES),
+        commits: whole(fields['commits'], 'commits', Number.MAX_SAFE_INTEGER),
+        left: whole(fields['left'], 'left', Number.MAX_SAFE_INTEGER),
+      }
+    case 'end':
+      return { kind: 'end' }
+    case 'refusal':
+      return { kind: 'refusal', code: text(fields['code'], 'code', 64), reason: text(fields['reason'], 'reason', 1024) }
+    default:
+      throw malformed('the kind of a fetch answer')
+  }
+}
+
+function decodeMap(bytes: Uint8Array): { [key: string]: unknown } {
+  if (bytes.length > MAX_FRAME_BYTES) throw malformed('the size of a message')
+  let value: unknown
+  try {
+    value = decode(bytes, { allowIndefinite: false, rejectDuplicateMapKeys: true, allowUndefined: false })
+  } catch (cause) {
+    throw malformed('CBOR', cause)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
+    throw malformed('a message')
+  const fields = value as { [key: string]: unknown }
+  if (fields['v'] !== 1) throw malformed('the version of a message')
+  return fields
+}
+
+function whole(value: unknown, field: string, max: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) throw malformed(field)
+  return value
+}
+
+function pair(value: unknown, field: string, maxFirst: number, maxSecond: number): [number, number] {
+  if (!Array.isArray(value) || value.length !== 2) throw malformed(field)
+  return [whole(value[0], field, maxFirst), whole(value[1], field, maxSecond)]
+}
+
+function text(value: unknown, field: string, maxLength: number): string {
+  if (typeof value !== 'string' || value.length > maxLength) throw malformed(field)
+  return value
+}
+
+function id(value: unknown, field: string): CommitId {
+  if (!(value instanceof Uint8Array) || value.length !== 20) throw malformed(field)
+  let hex = ''
+  for (const byte of value) hex += byte.toString(16).padStart(2, '0')
+  return hex as CommitId
+}
+
+function optionalId(value: unknown, field: string): CommitId | undefined {
+  return value === null ? undefined : id(value, field)
+}
+
+function ids(value: unknown, field: string, max: number): CommitId[] {
+  if (!Array.isArray(value) || value.length > max) throw malformed(field)
+  return value.map(item => id(item, field))
+}
+
+function idToBytes(commit: CommitId): Uint8Array {
+  const bytes = new Uint8Array(20)
+  for (let i = 0; i < 20; i++) bytes[i] = Number.parseInt(commit.slice(i * 2, i * 2 + 2), 16)
+  return bytes
+}
+
+function malformed(what: string, cause?: unknown): AtollError<'PROTOCOL'> {
+  const reason = `malformed: ${what}`
+  return new AtollError('PROTOCOL', reason, { reason }, { cause })
+}
