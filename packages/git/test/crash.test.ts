@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type * as FsPromises from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommitId } from '@atolldb/core'
 import {
@@ -28,7 +29,7 @@ const disk = vi.hoisted(() => {
 })
 
 vi.mock('node:fs/promises', async importOriginal => {
-  const real = await importOriginal<typeof import('node:fs/promises')>()
+  const real = await importOriginal<typeof FsPromises>()
   const changing =
     <Arguments extends unknown[], Result>(operation: string, call: (...args: Arguments) => Promise<Result>) =>
     async (...args: Arguments): Promise<Result> => {
@@ -166,6 +167,7 @@ describe('after a crash at any step', () => {
           await repository.updateRef('refs/heads/main', commit, main)
         },
         check: async done => {
+          await pack.discard()
           expect(fsck(repository.directory)).toBe('')
           const again = await openRepository(repository.directory)
           expect(done ? [commit] : [main, commit]).toContain(await again.readRef('refs/heads/main'))

@@ -161,7 +161,7 @@ const commit = fc
     signature: fc.option(fc.constantFrom('one', 'one\ntwo\n\nfour', 'x\n y'), { nil: undefined }),
     message: fc.string({ unit: 'grapheme' }).map(text => `${text.replaceAll('\0', '')}\n`),
   })
-  .map(({ signature, ...rest }) => ({ ...rest, ...(signature === undefined ? {} : { signature }) }) as CommitObject)
+  .map(({ signature, ...rest }): CommitObject => ({ ...rest, ...(signature === undefined ? {} : { signature }) }))
 
 describe('commits', () => {
   it('come back as they were', () => {
@@ -185,7 +185,7 @@ describe('commits', () => {
   it('are read exactly or not at all', () => {
     const base = encodeCommit({
       tree: EMPTY_TREE,
-      parents: [blobId, blobId] as unknown as CommitObject['parents'],
+      parents: [blobId, blobId],
       author: { name: 'a', email: 'a@atoll', seconds: 1 },
       committer: { name: 'a', email: 'a@atoll', seconds: 0 },
       signature: 'one\ntwo',

@@ -37,6 +37,10 @@ export class MemoryObjectStore implements ObjectStore {
     this.#objects.delete(id)
   }
 
+  blobId(bytes: Uint8Array): ObjectId {
+    return hashObject('blob', bytes)
+  }
+
   async has(id: ObjectId): Promise<boolean> {
     return this.#objects.has(id)
   }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { OpenFiles } from './open-files.ts'
 
 const WINDOW_BYTES = 64 * 1024
+const WINDOW_OVERHEAD_BYTES = 200
 const OPEN_FILES = 64
 
 /**
@@ -15,7 +16,10 @@ export class WindowedFiles {
 
   /** @param cacheBytes memory for windows */
   constructor(cacheBytes: number) {
-    this.#windows = new LRUCache({ max: Math.max(4, Math.floor(cacheBytes / WINDOW_BYTES)) })
+    this.#windows = new LRUCache({
+      maxSize: Math.max(4 * WINDOW_BYTES, cacheBytes),
+      sizeCalculation: window => window.length + WINDOW_OVERHEAD_BYTES,
+    })
   }
 
   /** The file's content must not change from now on. Opens nothing yet. */
@@ -72,7 +76,9 @@ export class WindowedFile {
     const key = this.#number * 2 ** 26 + window
     const cached = this.#windows.get(key)
     if (cached !== undefined) return cached
-    const bytes = await this.#files.read(this.path, window * WINDOW_BYTES, WINDOW_BYTES)
+    const start = window * WINDOW_BYTES
+    // Most packs of single commits are far smaller than a window.
+    const bytes = await this.#files.read(this.path, start, Math.min(WINDOW_BYTES, this.sizeBytes - start))
     this.#windows.set(key, bytes)
     return bytes
   }

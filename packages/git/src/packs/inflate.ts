@@ -17,9 +17,9 @@ export function longestStream(size: number): number {
  * @throws MalformedObject
  */
 export function inflateExactly(bytes: Buffer, start: number, size: number): { content: Buffer; end: number } {
-  const stored = readStored(bytes, start, size)
-  if (stored !== undefined) return stored
   const input = bytes.subarray(start, start + longestStream(size))
+  const stored = readStored(input, size)
+  if (stored !== undefined) return { content: stored.content, end: start + stored.end }
   const inflated = inflate(input, size)
   if (inflated.content.length !== size) throw new MalformedObject('an object smaller than it declares')
   return { content: inflated.content, end: start + inflated.consumed }

@@ -40,14 +40,14 @@ export function writeStored(target: Buffer, start: number, content: Uint8Array):
 }
 
 /**
- * Reads such a stream, as anybody may have cut it into blocks. A single block's content comes back as a view of `bytes`.
+ * Reads such a stream at the start of `bytes`, as anybody may have cut it into blocks. A single block's content comes back as a view of `bytes`.
  *
  * @returns undefined when the stream has other blocks, is truncated or damaged, or does not hold exactly `size` bytes: then
  * zlib has the last word.
  */
-export function readStored(bytes: Buffer, start: number, size: number): { content: Buffer; end: number } | undefined {
-  if (bytes[start] !== 0x78 || bytes[start + 1] !== 0x01) return undefined
-  let at = start + STREAM_HEADER_BYTES
+export function readStored(bytes: Buffer, size: number): { content: Buffer; end: number } | undefined {
+  if (bytes[0] !== 0x78 || bytes[1] !== 0x01) return undefined
+  let at = STREAM_HEADER_BYTES
   let content: Buffer | undefined
   let filled = 0
   for (let last = false; !last;) {

@@ -7,7 +7,7 @@ import { onFile } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
 import { parseCommit } from '../objects/commit.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
-import type { ObjectType } from '../objects/object-id.ts'
+import { hashObject, type ObjectType } from '../objects/object-id.ts'
 import { parseTree } from '../objects/tree.ts'
 import { PackFile } from '../packs/pack-file.ts'
 import { MemoryPackIndex } from '../packs/pack-index.ts'
@@ -33,7 +33,7 @@ export class QuarantinedPack implements ObjectReader {
   readonly #received: ReceivedPack
   readonly #pack: PackFile
   readonly #packs: PackDirectory
-  #state: 'quarantined' | 'adopting' | 'adopted' | 'discarded' = 'quarantined'
+  #state: 'quarantined' | 'adopting' | 'adopted' | 'failed' | 'discarded' = 'quarantined'
 
   constructor(directory: string, received: ReceivedPack, files: WindowedFiles, packs: PackDirectory) {
     this.name = received.name
@@ -53,6 +53,10 @@ export class QuarantinedPack implements ObjectReader {
   /** The commits' ids, in the order of the pack. */
   commits(): CommitId[] {
     return Array.from(this.#received.table.objects('commit'), ({ id }) => id)
+  }
+
+  blobId(bytes: Uint8Array): ObjectId {
+    return hashObject('blob', bytes)
   }
 
   async has(id: ObjectId): Promise<boolean> {
@@ -75,7 +79,7 @@ export class QuarantinedPack implements ObjectReader {
    * Makes the pack part of the repository; durable when it resolves, and complete at every instant. A pack of that name
    * that is there already stays as it is. Only for packs whose objects refer to nothing that is missing.
    *
-   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; the pack is then as quarantined as before
+   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; then it can only be discarded, and received again
    */
   async adopt(): Promise<void> {
     assert(this.#state === 'quarantined', 'a pack is adopted or discarded once')
@@ -84,13 +88,12 @@ export class QuarantinedPack implements ObjectReader {
     const index = join(this.#directory, 'pack.idx')
     try {
       await syncFile(pack)
-      await onFile(index, () => rm(index, { force: true }))
       await writeNewFile(index, [this.#received.index], { mode: 0o444 })
       await this.#pack.file.release()
       await installPack(this.#packs.path, this.name, { pack, index })
       await this.#packs.add(this.name)
     } catch (error) {
-      this.#state = 'quarantined'
+      this.#state = 'failed'
       throw error
     }
     this.#state = 'adopted'
@@ -100,14 +103,14 @@ export class QuarantinedPack implements ObjectReader {
   /** Removes it. Reading is over. Does nothing once it is adopted. */
   async discard(): Promise<void> {
     if (this.#state === 'adopted' || this.#state === 'discarded') return
-    assert(this.#state === 'quarantined', 'a pack is not discarded while it is adopted')
+    assert(this.#state !== 'adopting', 'a pack is not discarded while it is adopted')
     this.#state = 'discarded'
     await this.#pack.file.release()
     await this.#removeDirectory()
   }
 
   async #read(type: ObjectType, id: ObjectId): Promise<Buffer> {
-    assert(this.#state !== 'discarded', 'a discarded pack is not read')
+    assert(this.#state !== 'discarded' && this.#state !== 'failed', 'a pack that is gone is not read')
     const object = this.#state === 'adopted' ? await this.#packs.read(id) : await this.#readQuarantined(id)
     if (object?.type !== type) throw missingObject(type, id)
     return object.bytes

@@ -3,7 +3,7 @@ import { AtollError, EMPTY_TREE } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 import { WindowedFiles } from '../files/windowed-files.ts'
 import { parseCommit } from '../objects/commit.ts'
-import type { ObjectType } from '../objects/object-id.ts'
+import { hashObject, type ObjectType } from '../objects/object-id.ts'
 import { parseTree } from '../objects/tree.ts'
 import type { PackedBytes } from '../packs/pack-file.ts'
 import type { RawObject } from '../packs/pack-encoder.ts'
@@ -70,7 +70,12 @@ export class Repository implements ObjectReader {
     await checkRepositoryFormat(directory)
     await removeLeftovers(directory)
     const repository = new Repository(directory, options)
-    await repository.#packs.refresh()
+    try {
+      await repository.#packs.refresh()
+    } catch (error) {
+      await repository.close()
+      throw error
+    }
     return repository
   }
 
@@ -85,6 +90,10 @@ export class Repository implements ObjectReader {
   /** How many packs it has: what compaction and status look at. */
   get packCount(): number {
     return this.#packs.packCount
+  }
+
+  blobId(bytes: Uint8Array): ObjectId {
+    return hashObject('blob', bytes)
   }
 
   async has(id: ObjectId): Promise<boolean> {

@@ -3,6 +3,7 @@ import { assert } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, ObjectStore, TreeEntry } from '@atolldb/core'
 import { randomSuffix, writeNewFile } from '../files/durable-files.ts'
 import { encodeCommit, parseCommit } from '../objects/commit.ts'
+import { hashObject } from '../objects/object-id.ts'
 import { encodeTree, parseTree } from '../objects/tree.ts'
 import { PackBuilder, type BuiltPack } from '../packs/pack-builder.ts'
 import type { ObjectCache } from './object-cache.ts'
@@ -54,6 +55,10 @@ export class StagedObjects implements ObjectStore {
 
   writeCommit(commit: CommitObject): CommitId {
     return this.#builder.add('commit', encodeCommit(commit))
+  }
+
+  blobId(bytes: Uint8Array): ObjectId {
+    return hashObject('blob', bytes)
   }
 
   async has(id: ObjectId): Promise<boolean> {
