@@ -1,1 +1,3 @@
-export {}
+export { createApp, type AppOptions } from './app.ts'
+export { readDoorFile, type DoorFile } from './door-file.ts'
+export { serve, type Door, type ServeOptions } from './serve.ts'

@@ -1,0 +1,27 @@
+import type { Client, CollectionInfo } from '@atolldb/client'
+import { AtollError } from '@atolldb/core'
+
+export type Kind = CollectionInfo['kind']
+
+/** Which collection a name means: the Object, unless only the List exists, or the List was asked for. */
+export async function resolveKind(client: Client, name: string, list: boolean | undefined): Promise<Kind> {
+  if (list === true) return 'lists'
+  const kinds = await kindsOf(client, name)
+  return kinds.has('lists') && !kinds.has('objects') ? 'lists' : 'objects'
+}
+
+/** Refuses to write to a name that is in use for the other kind only: that is nearly always a slip. @throws UNSUPPORTED */
+export async function checkKind(client: Client, name: string, wanted: Kind): Promise<void> {
+  const kinds = await kindsOf(client, name)
+  if (kinds.size === 0 || kinds.has(wanted)) return
+  const reason =
+    wanted === 'objects'
+      ? `${name} is a List: its records are immutable; use insert and del`
+      : `${name} is an Object: use put`
+  throw new AtollError('UNSUPPORTED', reason, { what: `writing to ${name} as ${wanted}` })
+}
+
+async function kindsOf(client: Client, name: string): Promise<ReadonlySet<Kind>> {
+  const collections = await client.collections()
+  return new Set(collections.filter(collection => collection.name === name).map(({ kind }) => kind))
+}

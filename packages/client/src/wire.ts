@@ -1,0 +1,84 @@
+/**
+ * What travels between a node's door and this client. The shapes are those of the library (a test compares the types); they
+ * stand here again so that a browser's bundle needs nothing but this package.
+ */
+
+/** Any JSON value. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+}
+
+/** The outcome of a write: the record's id and version (its git blob id, the same on every node). */
+export interface Written {
+  readonly id: string
+  readonly version: string
+}
+
+/** A record with its version. */
+export interface Versioned<T> {
+  readonly id: string
+  readonly value: T
+  readonly version: string
+}
+
+/** One change of a batch. */
+export type BatchOperation =
+  | { readonly op: 'put' | 'create' | 'update'; readonly object: string; readonly id: string; readonly value: unknown }
+  | { readonly op: 'patch'; readonly object: string; readonly id: string; readonly patch: unknown }
+  | { readonly op: 'delete'; readonly object: string; readonly id: string }
+  | { readonly op: 'insert'; readonly list: string; readonly value: unknown }
+  | { readonly op: 'delete'; readonly list: string; readonly id: string }
+
+export interface NodeInfo {
+  readonly node: string
+  readonly name: string
+  readonly cluster: string | undefined
+}
+
+export interface CollectionInfo {
+  readonly name: string
+  readonly kind: 'objects' | 'lists'
+  readonly records: number
+}
+
+export interface LogEntry {
+  readonly commit: string
+  readonly type: 'data' | 'merge' | 'root'
+  readonly parents: readonly string[]
+  readonly author: { readonly name: string; readonly node?: string }
+  readonly time: Date
+  readonly subject: string
+}
+
+export type SyncState = 'synced' | 'syncing' | 'alone' | 'offline' | 'degraded'
+
+export interface PeerStatus {
+  readonly id: string | undefined
+  readonly name: string | undefined
+  readonly address: string
+  readonly connected: boolean
+  readonly main: string | undefined
+  readonly behind: number
+  readonly lastSync: string | undefined
+  readonly error: string | undefined
+}
+
+export interface Status {
+  readonly schema: 'atoll/status/v1'
+  readonly node: string
+  readonly name: string
+  readonly cluster: string | undefined
+  readonly main: string | undefined
+  readonly heads: readonly string[]
+  readonly collections: readonly CollectionInfo[]
+  readonly pending: number
+  readonly held: number
+  readonly conflicts: number
+  readonly peers: readonly PeerStatus[]
+  readonly addresses: readonly string[]
+  readonly state: SyncState
+  readonly reason: string | undefined
+  readonly next: string | undefined
+}

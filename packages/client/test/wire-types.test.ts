@@ -1,0 +1,23 @@
+import type * as library from 'atolldb'
+import { describe, expectTypeOf, it } from 'vitest'
+import type * as client from '../src/index.ts'
+
+/** The client's types stand for themselves, so that it needs no other package; the compiler holds them to the library's. */
+describe('the types of the wire', () => {
+  it('are those of the library', () => {
+    expectTypeOf<library.Status>().toExtend<client.Status>()
+    expectTypeOf<keyof client.Status>().toEqualTypeOf<keyof library.Status>()
+    expectTypeOf<library.PeerStatus>().toExtend<client.PeerStatus>()
+    expectTypeOf<keyof client.PeerStatus>().toEqualTypeOf<keyof library.PeerStatus>()
+    expectTypeOf<client.SyncState>().toEqualTypeOf<library.SyncState>()
+    expectTypeOf<library.LogEntry>().toExtend<client.LogEntry>()
+    expectTypeOf<library.CollectionInfo>().toExtend<client.CollectionInfo>()
+    expectTypeOf<library.Written>().toExtend<client.Written>()
+  })
+
+  it('have the methods of the library', () => {
+    type Shared<T> = Exclude<keyof T, 'subscribe'>
+    expectTypeOf<Shared<library.ObjectCollection>>().toEqualTypeOf<keyof client.ObjectClient>()
+    expectTypeOf<Shared<library.ListCollection>>().toEqualTypeOf<keyof client.ListClient>()
+  })
+})
