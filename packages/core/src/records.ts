@@ -52,9 +52,14 @@ export function conflictCollection(kind: CollectionKind, collection: CollectionN
   return `${conflictPrefix}${kind}.${collection}` as CollectionName
 }
 
+/** Is it one that holds conflict entries, and nothing else? */
+export function isConflictCollection(collection: string): boolean {
+  return collection.startsWith(conflictPrefix)
+}
+
 /** The record that a conflict entry is about, or undefined when the ref is not one. */
 export function conflictSubject(ref: RecordRef): RecordRef | undefined {
-  if (ref.kind !== 'objects' || !ref.collection.startsWith(conflictPrefix)) return undefined
+  if (ref.kind !== 'objects' || !isConflictCollection(ref.collection)) return undefined
   const rest = ref.collection.slice(conflictPrefix.length)
   for (const kind of ['objects', 'lists'] as const)
     if (rest.startsWith(`${kind}.`))

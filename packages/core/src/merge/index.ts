@@ -1,0 +1,8 @@
+export { ChangeLists } from './change-lists.ts'
+export type { Change, ChangeList } from './change-lists.ts'
+export { conflictEntryRef, decodeConflictEntry, encodeConflictEntry } from './conflict-entry.ts'
+export type { MergeContext, State } from './merge-context.ts'
+export { mergeHead } from './merge-head.ts'
+export type { MergedState } from './merge-head.ts'
+export { mainOf, mergeHeads } from './merge-heads.ts'
+export type { Policy, PolicyInput, PolicyOutcome, RecordHistory, Version } from './policy.ts'

@@ -1,0 +1,215 @@
+import { MemoryObjectStore, buildHistory, stateTree, verifyFakeSignature } from '@atolldb/testkit'
+import type { History, HistoryEdit, HistoryStep } from '@atolldb/testkit'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { ChangeLists, CommitGraph, diffStates, mainOf, mergeHead, mergeHeads, verifyCommit } from '../../src/index.ts'
+import type {
+  CommitId,
+  JsonValue,
+  MergeContext,
+  ObjectId,
+  ObjectReader,
+  RecordDifference,
+  State,
+} from '../../src/index.ts'
+
+/*
+ * The incremental merge against the oracle, on random histories: whatever commits arrive in whatever order, the state is
+ * the one that the definition gives, down to the ids of its tree and its merge commit. A failure prints its seed and path.
+ *
+ * ATOLL_PROPERTY_SECONDS=600 runs it for that long, on larger histories too.
+ */
+const seconds = Number(process.env['ATOLL_PROPERTY_SECONDS'] ?? 0)
+const maxCommits = seconds > 0 ? 60 : 40
+
+const keys = fc.constantFrom('a', 'b', 'c', '__proto__')
+const paths = fc.array(keys, { minLength: 1, maxLength: 3 })
+const leaves = fc.oneof(fc.nat({ max: 2 }), fc.constantFrom<JsonValue>('x', null, [], [1]))
+const objects = fc.letrec<{ value: JsonValue; object: JsonValue }>(tie => ({
+  value: fc.oneof({ maxDepth: 3 }, { weight: 2, arbitrary: leaves }, { weight: 3, arbitrary: tie('object') }),
+  object: fc
+    .array(fc.tuple(keys, tie('value')), { maxLength: 3 })
+    .map(entries => Object.fromEntries(entries) as JsonValue),
+}))
+const values = fc.oneof(
+  { weight: 8, arbitrary: objects.object },
+  { weight: 1, arbitrary: leaves },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2 }) },
+)
+
+/** The first two records are JSON objects most of the time; the fourth is anything. */
+const recordIndexes = fc.oneof(
+  { weight: 6, arbitrary: fc.nat({ max: 1 }) },
+  { weight: 4, arbitrary: fc.nat({ max: 6 }) },
+)
+const edits: fc.Arbitrary<HistoryEdit> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ record: recordIndexes, action: fc.constant('put' as const), value: values }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      record: recordIndexes,
+      action: fc.constant('assign' as const),
+      path: paths,
+      value: fc.oneof(leaves, objects.value),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ record: recordIndexes, action: fc.constant('remove' as const), path: paths }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ record: recordIndexes, action: fc.constantFrom('keep' as const, 'delete' as const) }),
+  },
+)
+const steps: fc.Arbitrary<HistoryStep> = fc.record({
+  node: fc.nat({ max: 4 }),
+  ownHead: fc.oneof({ weight: 6, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+  others: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 3, arbitrary: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 2 }) },
+  ),
+  aheadMs: fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 30 })),
+  edits: fc.array(edits, { minLength: 1, maxLength: 3 }),
+})
+const plans = fc.record({
+  steps: fc.array(steps, { minLength: 1, maxLength: maxCommits, size: 'max' }),
+  // Sort keys: what arrives when.
+  orders: fc.array(fc.array(fc.nat(), { minLength: maxCommits + 1, maxLength: maxCommits + 1 }), {
+    minLength: 2,
+    maxLength: 2,
+  }),
+  // So small that change lists are computed again and again, or large enough for all.
+  cachedChanges: fc.constantFrom(1, 100_000),
+})
+
+type Plan = typeof plans extends fc.Arbitrary<infer Value> ? Value : never
+
+it(
+  'gives the state of the definition, whatever the history and the order of arrival',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(plans, compareWithOracle),
+      seconds > 0
+        ? { numRuns: 1_000_000_000, interruptAfterTimeLimit: seconds * 1000 }
+        : { numRuns: 250, interruptAfterTimeLimit: 20_000 },
+    )
+  },
+  (seconds + 60) * 1000,
+)
+
+it('starts from the value that all have seen, however the policy of then had found it', async () => {
+  const step = (node: number, others: number[], aheadMs: number, edit: HistoryEdit): HistoryStep => ({
+    node,
+    ownHead: false,
+    others,
+    aheadMs,
+    edits: [edit],
+  })
+  const plan = [
+    step(0, [], 1, { record: 0, action: 'put', value: { a: 0, z: 9 } }),
+    // An array and an object: the later wins as a whole, `z` included, which it did not assign.
+    step(1, [0], 1, { record: 0, action: 'put', value: [1, 2] }),
+    step(2, [1], 2, { record: 0, action: 'put', value: { a: 1, x: 0, z: 9 } }),
+    // Seen by one of the two below only, and so early that the search for changes comes past the versions above.
+    step(3, [2], 0, { record: 1, action: 'put', value: {} }),
+    step(1, [1, 2], 1, { record: 0, action: 'assign', path: ['q'], value: 1 }),
+    step(2, [1, 2, 3], 1, { record: 0, action: 'assign', path: ['y'], value: 1 }),
+  ]
+  const orders = [0, 1].map(i => Array.from({ length: 7 }, (_, at) => (i === 0 ? at : -at)))
+  await compareWithOracle({ steps: plan, orders, cachedChanges: 100 })
+})
+
+async function compareWithOracle({ steps: plan, orders, cachedChanges }: Plan): Promise<void> {
+  const store = new MemoryObjectStore()
+  const history = await buildHistory(store, plan)
+  const graph = new CommitGraph(store)
+  const context = { store, graph, changes: new ChangeLists(graph, store, { cachedChanges }) }
+  const expected = new ExpectedTrees(store, history)
+  const mains = new Set<CommitId>()
+  for (const order of orders) {
+    const state = await adoptEach(context, history, expected, shuffled(history.commits, order))
+    mains.add((await mainOf(context, state)).id)
+    const heads = history.oracle.heads(history.commits)
+    mains.add((await mainOf(context, await mergeHeads(context, shuffled(heads, order)))).id)
+  }
+  expect(mains.size).toBe(1)
+  await verifyAll(context, history, mains)
+}
+
+/** Lets the commits arrive one after the other, and compares each state on the way. */
+async function adoptEach(
+  context: MergeContext,
+  history: History,
+  expected: ExpectedTrees,
+  arrivals: readonly CommitId[],
+): Promise<State> {
+  let state: State = { heads: [history.root], tree: (await context.graph.node(history.root)).tree }
+  for (const id of arrivals) {
+    const merged = await mergeHead(context, state, id)
+    expect(merged.heads).toEqual(history.oracle.heads([...state.heads, id]))
+    const tree = await expected.treeOf(merged.heads)
+    if (merged.tree !== tree)
+      expect(await differences(context.store, merged.tree)).toEqual(await differences(context.store, tree))
+    expect(merged.tree).toBe(tree)
+    expect(await collect(merged.differences())).toEqual(await collect(diffStates(context.store, state.tree, tree)))
+    state = merged
+  }
+  return state
+}
+
+async function verifyAll(context: MergeContext, history: History, mains: ReadonlySet<CommitId>): Promise<void> {
+  const verifyContext = { ...context, cluster: history.root, verifySignature: verifyFakeSignature }
+  for (const id of [...history.commits, ...mains]) {
+    const node = await verifyCommit(verifyContext, id)
+    for (const parent of node.parents) await verifyCommit(verifyContext, parent)
+  }
+}
+
+/** The trees that the oracle's states have. */
+class ExpectedTrees {
+  readonly #store: MemoryObjectStore
+  readonly #history: History
+  readonly #trees = new Map<string, Promise<ObjectId>>()
+
+  constructor(store: MemoryObjectStore, history: History) {
+    this.#store = store
+    this.#history = history
+  }
+
+  treeOf(heads: readonly CommitId[]): Promise<ObjectId> {
+    const key = heads.join(' ')
+    let tree = this.#trees.get(key)
+    if (tree === undefined) {
+      tree = stateTree(this.#store, this.#history.oracle.state(heads).values())
+      this.#trees.set(key, tree)
+    }
+    return tree
+  }
+}
+
+function differences(store: ObjectReader, tree: ObjectId): Promise<unknown[]> {
+  return collect(diffStates(store, undefined, tree), id => store.readBlob(id))
+}
+
+/** Differences in one order, without the bytes that some have and some have not; with `read`, as text. */
+async function collect(
+  batches: AsyncIterable<readonly RecordDifference[]>,
+  read?: (id: ObjectId) => Promise<Uint8Array>,
+): Promise<unknown[]> {
+  const lines: string[] = []
+  for await (const batch of batches)
+    for (const { kind, collection, id, before, after } of batch) {
+      const text = read && after ? new TextDecoder().decode(after.bytes ?? (await read(after.version))) : after?.version
+      lines.push(`${kind}/${collection}/${id}: ${before?.format} ${before?.version} → ${after?.format} ${text}`)
+    }
+  return lines.sort()
+}
+
+function shuffled<Item>(items: readonly Item[], order: readonly number[]): Item[] {
+  return items
+    .map((item, i) => ({ item, at: order[i % order.length]! }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
