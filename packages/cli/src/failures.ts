@@ -30,7 +30,7 @@ export function failureHint({ code, data }: Failure): string | undefined {
         : 'a node is running there; end it with: atoll down'
     case 'MISSING':
       if (data['what'] === 'data directory') return 'make one with: atoll init (or name another one with --data)'
-      return data['what'] === 'record' ? 'put creates it' : undefined
+      return data['what'] === 'record' ? 'atoll ls lists what is there; put creates it' : undefined
     case 'EXISTS':
       return 'use put to replace it'
     case 'CONFLICT':
