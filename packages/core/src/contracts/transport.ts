@@ -31,7 +31,7 @@ export interface Transport {
   handle(protocol: string, handler: (from: NodeId, stream: ByteStream) => Promise<void>): () => void
   /** @throws UNAVAILABLE (not connected), UNSUPPORTED (the peer does not speak it), TIMEOUT, ABORTED */
   openStream(peer: NodeId, protocol: string, options?: { signal?: AbortSignal }): Promise<ByteStream>
-  /** Closes every connection to the peer and keeps it from being dialled for a while. */
+  /** Closes every connection to the peer, and neither dials nor lets it in for a while (a minute by default). */
   disconnect(peer: NodeId, options?: { forMs?: number }): Promise<void>
 }
 
