@@ -21,6 +21,9 @@ const COMMON = LEFT | RIGHT
 /** A descendant of it is common too, so it is not needed to name the common part. */
 const COVERED = 4
 
+/** Commits between two breaths. */
+const BREATH = 1024
+
 interface Walked {
   readonly node: DataNode
   readonly stamp: DataNode['stamp']
@@ -29,12 +32,13 @@ interface Walked {
 
 /**
  * Walks down both histories, the latest commit first, until only common commits are left to look at: it costs what
- * diverged, wherever in a long history that is.
+ * diverged, wherever in a long history that is. `breathe` is called now and then, so that others get their turn.
  */
 export async function divergence(
   graph: CommitGraph,
   left: readonly CommitId[],
   right: readonly CommitId[],
+  options: { readonly breathe?: (() => Promise<void>) | undefined } = {},
 ): Promise<Divergence> {
   const queue = new StampQueue<Walked>()
   const queued = new Map<CommitId, Walked>()
@@ -58,7 +62,8 @@ export async function divergence(
   for (const id of left) await flag(id, LEFT)
   for (const id of right) await flag(id, RIGHT)
   const result = { left: [] as DataNode[], right: [] as DataNode[], common: [] as DataNode[] }
-  while (open > 0) {
+  for (let looked = 1; open > 0; looked++) {
+    if (looked % BREATH === 0) await options.breathe?.()
     // All descendants of the latest commit left were looked at before it, so its flags are final.
     const { node, flags } = queue.pop()!
     queued.delete(node.id)

@@ -34,7 +34,7 @@ export interface MergedState extends State {
  */
 export async function mergeHead(context: MergeContext, ours: State, head: CommitId): Promise<MergedState> {
   const { graph, store } = context
-  const { left, right, common } = await divergence(graph, ours.heads, [head])
+  const { left, right, common } = await divergence(graph, ours.heads, [head], { breathe: context.breathe })
   if (right.length === 0) return { ...ours, unchanged: true, differences: () => inOneBatch([]) }
   const theirs = right[0]!
   assert(theirs.id === head, 'a head is the latest of its history')

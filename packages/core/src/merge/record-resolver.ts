@@ -38,6 +38,9 @@ interface Subject {
   readonly single: boolean
 }
 
+/** Changes looked at between two breaths. */
+const BREATH = 512
+
 /** Gives value and conflict entry of records that were changed on both sides of a merge. */
 export class RecordResolver {
   readonly #context: MergeContext
@@ -45,6 +48,7 @@ export class RecordResolver {
   readonly #theirs: Side
   readonly #past: CommonPast
   readonly #walks = new Map<string, RememberedWalk>()
+  #steps = 0
 
   constructor(
     context: MergeContext,
@@ -70,7 +74,10 @@ export class RecordResolver {
       ref,
       versions,
       history: () => this.#history(subject),
-      read: async (content: StoredContent) => content.bytes ?? store.readBlob(content.version),
+      read: async (content: StoredContent) => {
+        await this.#step()
+        return content.bytes ?? store.readBlob(content.version)
+      },
       versionOf: (bytes: Uint8Array) => store.blobId(bytes),
     }
     const policy = await policyOf(input)
@@ -106,7 +113,13 @@ export class RecordResolver {
     return new Set(decodeConflictEntry(stored.bytes ?? (await store.readBlob(stored.version))).versions)
   }
 
+  /** One record can have a very long history of its own. */
+  async #step(): Promise<void> {
+    if (++this.#steps % BREATH === 0) await this.#context.breathe?.()
+  }
+
   async #changeBy(subject: Subject, commit: DataNode): Promise<Change> {
+    await this.#step()
     const change = (await this.#context.changes.of(commit)).get(subject.key)
     assert(change !== undefined, 'a version of a record is a change to it')
     return change
@@ -163,6 +176,7 @@ export class RecordResolver {
   }
 
   async #changedBelow(subject: Subject, commit: DataNode): Promise<boolean> {
+    await this.#step()
     return (await this.#context.changes.of(commit)).has(subject.key)
   }
 }

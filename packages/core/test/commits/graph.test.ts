@@ -107,7 +107,7 @@ it('sees the heads that a merge commit joins', async () => {
   const { graph, commits, store, root } = await build([step(0, [], 1), step(1, [1], 2), step(0, [0], 3)])
   const [, a, b, c] = commits
   const node = await graph.dataNode(c!)
-  expect(node.seen).toEqual([a, b].sort())
+  expect(node.seen).toEqual([a!, b!].sort())
   expect(await graph.headsOfMain(node.parents[0]!)).toEqual(node.seen)
   expect(await graph.headsOfMain(c!)).toEqual([c])
   expect(await graph.node(node.parents[0]!)).toMatchObject({ type: 'merge', clock: (await graph.dataNode(b!)).clock })
