@@ -13,7 +13,7 @@ import { isWellFormed, utf8Length } from '../text.ts'
  * @example canonicalJson({ b: 1, a: [true, null] }) // '{"a":[true,null],"b":1}'
  */
 export function canonicalJson(value: unknown, maxBytes: number = MAX_VALUE_BYTES): string {
-  const text = write(value, 0, undefined)
+  const text = write(value, 0, undefined, '')
   // A UTF-16 unit is at most 3 bytes of UTF-8, so most values need no counting.
   if (text.length * 3 > maxBytes) {
     const bytes = utf8Length(text)
@@ -27,48 +27,63 @@ export function canonicalJson(value: unknown, maxBytes: number = MAX_VALUE_BYTES
   return text
 }
 
-/** Where we are, from the inside out; made only of what is on the way, and read only when something is wrong. */
+/** Where a container is, from the inside out; read only when something is wrong. */
 interface Place {
   readonly parent: Place | undefined
   readonly step: string | number
 }
 
-function write(value: unknown, depth: number, place: Place | undefined): string {
+/** `step` is the value's name or index within the container at `place`. */
+function write(value: unknown, depth: number, place: Place | undefined, step: string | number): string {
   switch (typeof value) {
     case 'string':
-      return writeString(value, place)
+      return writeString(value, place, step)
     case 'number':
-      if (!Number.isFinite(value)) throw refused(`${value} is not a JSON number`, place)
+      if (!Number.isFinite(value)) throw refused(`${value} is not a JSON number`, place, step)
+      // Zero may be negative.
       return value === 0 ? '0' : String(value)
     case 'boolean':
       return value ? 'true' : 'false'
     case 'object':
       if (value === null) return 'null'
-      if (depth === MAX_JSON_DEPTH) throw refused(`nested deeper than ${MAX_JSON_DEPTH}`, place)
-      return Array.isArray(value) ? writeArray(value, depth, place) : writeObject(value, depth, place)
+      if (depth === MAX_JSON_DEPTH) throw refused(`nested deeper than ${MAX_JSON_DEPTH}`, place, step)
+      return Array.isArray(value)
+        ? writeArray(value, depth + 1, { parent: place, step })
+        : writeObject(value, depth + 1, { parent: place, step })
     default:
-      throw refused(`${typeof value} is not a JSON value`, place)
+      throw refused(`${typeof value} is not a JSON value`, place, step)
   }
 }
 
-function writeString(text: string, place: Place | undefined): string {
-  if (!isWellFormed(text)) throw refused('a string has a lone surrogate', place)
+function writeString(text: string, place: Place | undefined, step: string | number): string {
+  if (isPlain(text)) return `"${text}"`
+  if (!isWellFormed(text)) throw refused('a string has a lone surrogate', place, step)
   return JSON.stringify(text)
 }
 
-function writeArray(items: readonly unknown[], depth: number, place: Place | undefined): string {
+/** A short string of printable ASCII that needs no escapes: most member names, and many values. */
+function isPlain(text: string): boolean {
+  if (text.length > 32) return false
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c) return false
+  }
+  return true
+}
+
+function writeArray(items: readonly unknown[], depth: number, place: Place): string {
   let text = '['
   for (let i = 0; i < items.length; i++) {
     if (i > 0) text += ','
-    text += write(items[i], depth + 1, { parent: place, step: i })
+    text += write(items[i], depth, place, i)
   }
   return `${text}]`
 }
 
-function writeObject(value: object, depth: number, place: Place | undefined): string {
+function writeObject(value: object, depth: number, place: Place): string {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype && !isForeignPlainObject(value, prototype))
-    throw refused(`a ${value.constructor?.name ?? 'class'} instance is not a JSON value`, place)
+    throw refused(`${Object.prototype.toString.call(value)} is not a plain object`, place.parent, place.step)
   const members = value as { readonly [key: string]: unknown }
   const keys = Object.keys(value)
   // The default order of sort is that of UTF-16 units, as RFC 8785 asks.
@@ -76,7 +91,7 @@ function writeObject(value: object, depth: number, place: Place | undefined): st
   let text = '{'
   for (const key of keys) {
     if (text.length > 1) text += ','
-    text += `${writeString(key, place)}:${write(members[key], depth + 1, { parent: place, step: key })}`
+    text += `${writeString(key, place, key)}:${write(members[key], depth, place, key)}`
   }
   return `${text}}`
 }
@@ -91,9 +106,10 @@ function isSorted(keys: readonly string[]): boolean {
   return true
 }
 
-function refused(reason: string, place: Place | undefined): AtollError<'INVALID'> {
-  const steps: string[] = []
-  for (let at = place; at !== undefined && steps.length <= MAX_JSON_DEPTH; at = at.parent)
-    steps.push(typeof at.step === 'number' ? `[${at.step}]` : `.${at.step.slice(0, 64)}`)
-  return invalid(`value${steps.reverse().join('')}`, reason)
+function refused(reason: string, place: Place | undefined, step: string | number): AtollError<'INVALID'> {
+  const steps = place === undefined ? [] : [step]
+  // The outermost container has no name.
+  for (let at = place; at?.parent !== undefined; at = at.parent) steps.push(at.step)
+  const path = steps.reverse().map(part => (typeof part === 'number' ? `[${part}]` : `.${part.slice(0, 64)}`))
+  return invalid(`value${path.join('')}`, reason)
 }

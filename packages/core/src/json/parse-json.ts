@@ -1,6 +1,7 @@
 import { invalid } from '../errors.ts'
 import { MAX_JSON_DEPTH } from '../limits.ts'
 import type { JsonValue } from '../records.ts'
+import { isWellFormed } from '../text.ts'
 import { canonicalJson } from './canonical-json.ts'
 
 /**
@@ -21,17 +22,17 @@ export function parseCanonicalJson(text: string): JsonValue {
 /** Is it exactly the text that `canonicalJson` writes for some value? */
 export function isCanonicalJson(text: string): boolean {
   try {
-    return canonicalJson(parseJson(text)) === text
+    // What a lenient parser forgives (a member twice, blanks, other spellings) shows in the text.
+    return canonicalJson(JSON.parse(text)) === text
   } catch {
     return false
   }
 }
 
-const whitespace = /[ \t\n\r]*/y
 const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
-// oxlint-disable-next-line no-control-regex -- control characters are what a JSON string must not have
-const string = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y
 const word = /true|false|null/y
+const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+const BACKSLASH = 0x5c
 
 /** Recursive descent; the depth limit bounds the recursion. */
 class Parser {
@@ -46,13 +47,13 @@ class Parser {
 
   parse(): JsonValue {
     const value = this.#value(0)
-    this.#take(whitespace)
+    this.#skipBlanks()
     if (this.#at < this.#text.length) throw this.#error('something follows the value')
     return value
   }
 
   #value(depth: number): JsonValue {
-    this.#take(whitespace)
+    this.#skipBlanks()
     switch (this.#text[this.#at]) {
       case '{':
         return this.#object(this.#deeper(depth))
@@ -75,7 +76,7 @@ class Parser {
     this.#at++
     if (this.#skip('}')) return members
     do {
-      this.#take(whitespace)
+      this.#skipBlanks()
       if (this.#text[this.#at] !== '"') throw this.#error('a member name was expected')
       const key = this.#string()
       if (Object.hasOwn(members, key))
@@ -101,11 +102,31 @@ class Parser {
   }
 
   #string(): string {
-    const source = this.#take(string)
-    if (source === undefined) throw this.#error('a malformed string')
-    const value = JSON.parse(source) as string
-    if (/\p{Surrogate}/u.test(value)) throw this.#error('a string has a lone surrogate')
+    const start = this.#at
+    const end = this.#endOfString()
+    this.#at = end
+    const inside = this.#text.slice(start + 1, end - 1)
+    if (plainText.test(inside)) return inside
+    let value: string
+    try {
+      value = JSON.parse(this.#text.slice(start, end)) as string
+    } catch {
+      throw this.#error('a malformed string ends')
+    }
+    if (!isWellFormed(value)) throw this.#error('a string with a lone surrogate ends')
     return value
+  }
+
+  /** By hand: a regular expression runs out of stack on megabytes of escapes. */
+  #endOfString(): number {
+    let quote = this.#at
+    for (;;) {
+      quote = this.#text.indexOf('"', quote + 1)
+      if (quote < 0) throw this.#error('a string without an end')
+      let backslashes = 0
+      while (this.#text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++
+      if (backslashes % 2 === 0) return quote + 1
+    }
   }
 
   #scalar(): JsonValue {
@@ -119,10 +140,18 @@ class Parser {
 
   /** A character, after blanks. */
   #skip(character: string): boolean {
-    this.#take(whitespace)
+    this.#skipBlanks()
     if (this.#text[this.#at] !== character) return false
     this.#at++
     return true
+  }
+
+  #skipBlanks(): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#at)
+      if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return
+      this.#at++
+    }
   }
 
   #take(pattern: RegExp): string | undefined {

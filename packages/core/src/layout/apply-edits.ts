@@ -40,6 +40,7 @@ interface CollectionEdits {
  * tell whether leaves fold.
  *
  * `root` undefined is the empty state. Blobs of Objects whose edit brings bytes are written; others must be in the store.
+ * Edits that say what is there write nothing.
  */
 export async function applyEdits(
   store: ObjectStore,
@@ -47,9 +48,10 @@ export async function applyEdits(
   edits: Iterable<RecordEdit>,
   options: EditOptions = {},
 ): Promise<EditedTree> {
-  const editsByCollection = groupEdits(store, edits)
+  const editsByCollection = groupEdits(edits)
   const treeByKind = await readKindRoots(store, root)
   const tallies = new Map<string, EditTally>()
+  let hasChanged = false
   for (const kind of KINDS) {
     const edited = [...editsByCollection.values()].filter(group => group.kind === kind)
     if (edited.length === 0) continue
@@ -66,9 +68,11 @@ export async function applyEdits(
       else refs.set(collection, after)
     }
     if (!isChanged) continue
+    hasChanged = true
     if (refs.size === 0) treeByKind.delete(kind)
     else treeByKind.set(kind, store.writeTree([...refs].map(([name, ref]) => collectionEntry(name, ref))))
   }
+  if (!hasChanged && root !== undefined) return { tree: root, tallies }
   const entries = [...treeByKind].map(([name, id]): TreeEntry => ({ name, type: 'tree', id }))
   return { tree: store.writeTree(entries), tallies }
 }
@@ -84,18 +88,14 @@ async function editCollection(
   return after === undefined ? undefined : saveNode(store, kind, after)
 }
 
-function groupEdits(store: ObjectStore, edits: Iterable<RecordEdit>): Map<string, CollectionEdits> {
+function groupEdits(edits: Iterable<RecordEdit>): Map<string, CollectionEdits> {
   const editsByCollection = new Map<string, CollectionEdits>()
   for (const { kind, collection, id, content } of edits) {
     const name = `${kind}/${collection}`
     let group = editsByCollection.get(name)
     if (group === undefined) editsByCollection.set(name, (group = { kind, collection, edits: [] }))
     const key = toByteString(id)
-    if (content === undefined) group.edits.push({ key, record: undefined })
-    else {
-      if (kind === 'objects' && content.bytes !== undefined) store.writeBlob(content.bytes)
-      group.edits.push({ key, record: toLeafRecord(kind, key, content) })
-    }
+    group.edits.push({ key, record: content && toLeafRecord(kind, key, content) })
   }
   return editsByCollection
 }

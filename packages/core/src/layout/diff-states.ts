@@ -3,12 +3,14 @@ import type { CollectionKind, CollectionName, ObjectId } from '../ids.ts'
 import type { RecordDifference } from '../records.ts'
 import { KINDS, readCollectionRoots, readKindRoots } from './collection-roots.ts'
 import { keyToId, toContent } from './leaf-record.ts'
+import type { ByteString } from '../text.ts'
 import { misplaced } from './misplaced.ts'
 import {
   type Inner,
   type Leaf,
   type LeafRecord,
-  loadNode,
+  type NodeRef,
+  readNode,
   sameRecord,
   subtreeAt,
   type Subtree,
@@ -47,7 +49,6 @@ export async function* diffStates(
         { reader, kind },
         toSubtree(beforeRoots.get(collection)),
         toSubtree(afterRoots.get(collection)),
-        '',
       )
       for await (const batch of pairs) {
         left -= batch.length
@@ -58,7 +59,7 @@ export async function* diffStates(
   }
 }
 
-function toSubtree(ref: Parameters<typeof subtreeAt>[0] | undefined): Subtree | undefined {
+function toSubtree(ref: NodeRef | undefined): Subtree | undefined {
   return ref === undefined ? undefined : subtreeAt(ref)
 }
 
@@ -87,36 +88,45 @@ function toDifference(
   }
 }
 
-/** Both nodes hold only keys that begin with `within`, or the tree is refused: that bounds the depth of what is read. */
+/** Two nodes to compare; both hold only keys that begin with `within`, or their tree is refused. */
+interface NodePair {
+  readonly before: Subtree | undefined
+  readonly after: Subtree | undefined
+  readonly within: ByteString
+}
+
+/** Keeps no node longer than it takes to compare it, so a whole database can be read this way. */
 async function* diffNodes(
   context: Context,
   before: Subtree | undefined,
   after: Subtree | undefined,
-  within: string,
 ): AsyncGenerator<Pair[]> {
-  if (before === undefined && after === undefined) return
-  if (before?.ref !== undefined && before.ref.id === after?.ref?.id) return
-  const a = before && (await load(context, before, within))
-  const b = after && (await load(context, after, within))
-  if (a?.type !== 'inner' && b?.type !== 'inner') {
-    const pairs = pairUp(a?.records ?? [], b?.records ?? [])
-    if (pairs.length > 0) yield pairs
-    return
+  const pending: NodePair[] = [{ before, after, within: '' }]
+  for (let nodes = pending.pop(); nodes !== undefined; nodes = pending.pop()) {
+    if (nodes.before?.ref !== undefined && nodes.before.ref.id === nodes.after?.ref?.id) continue
+    const a = nodes.before && (await load(context, nodes.before, nodes.within))
+    const b = nodes.after && (await load(context, nodes.after, nodes.within))
+    if (a?.type !== 'inner' && b?.type !== 'inner') {
+      const pairs = pairUp(a?.records ?? [], b?.records ?? [])
+      if (pairs.length > 0) yield pairs
+      continue
+    }
+    // The shorter prefix decides how both are split; a leaf or nothing is split as the other one is.
+    const prefix = shorterPrefix(a, b)
+    const left = split(a, prefix, nodes.before?.ref)
+    const right = split(b, prefix, nodes.after?.ref)
+    const beside = pairUp(left.beside, right.beside)
+    if (beside.length > 0) yield beside
+    // The first byte is on top.
+    for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort().reverse())
+      pending.push({ before: left.children.get(byte), after: right.children.get(byte), within: prefix + byte })
   }
-  // The shorter prefix decides how both are split; a leaf or nothing is split as the other one is.
-  const prefix = shorterPrefix(a, b)
-  const left = split(before, a, prefix)
-  const right = split(after, b, prefix)
-  const beside = pairUp(left.beside, right.beside)
-  if (beside.length > 0) yield beside
-  for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort())
-    yield* diffNodes(context, left.children.get(byte), right.children.get(byte), prefix + byte)
 }
 
-async function load({ reader, kind }: Context, subtree: Subtree, within: string): Promise<Leaf | Inner> {
-  const isFromStore = subtree.node === undefined
-  const node = await loadNode(reader, kind, subtree)
-  if (!isFromStore) return node
+async function load({ reader, kind }: Context, subtree: Subtree, within: ByteString): Promise<Leaf | Inner> {
+  // In memory is only what was made from a node that was checked.
+  if (subtree.node !== undefined) return subtree.node
+  const node = await readNode(reader, kind, subtree.ref!)
   const isWithin =
     node.type === 'inner' ? node.prefix.startsWith(within) : node.records.every(record => record.key.startsWith(within))
   if (!isWithin) throw misplaced('a record lies below a directory that is not its own')
@@ -124,7 +134,7 @@ async function load({ reader, kind }: Context, subtree: Subtree, within: string)
 }
 
 /** A prefix such that each inner node's own is at least that long: the common part of both where they differ. */
-function shorterPrefix(a: Leaf | Inner | undefined, b: Leaf | Inner | undefined): string {
+function shorterPrefix(a: Leaf | Inner | undefined, b: Leaf | Inner | undefined): ByteString {
   if (a?.type !== 'inner') return (b as Inner).prefix
   if (b?.type !== 'inner') return a.prefix
   let length = 0
@@ -139,12 +149,12 @@ interface SplitNode {
 }
 
 /** A node as the children that it has, or would have, below a prefix. */
-function split(subtree: Subtree | undefined, node: Leaf | Inner | undefined, prefix: string): SplitNode {
-  if (subtree === undefined || node === undefined) return { beside: [], children: new Map() }
+function split(node: Leaf | Inner | undefined, prefix: ByteString, ref: NodeRef | undefined): SplitNode {
+  if (node === undefined) return { beside: [], children: new Map() }
   if (node.type === 'inner') {
     if (node.prefix.length === prefix.length)
       return { beside: node.own === undefined ? [] : [node.own], children: node.children }
-    return { beside: [], children: new Map([[node.prefix.charAt(prefix.length), subtree]]) }
+    return { beside: [], children: new Map([[node.prefix.charAt(prefix.length), { ref, node }]]) }
   }
   const beside: LeafRecord[] = []
   const recordsByByte = new Map<string, LeafRecord[]>()

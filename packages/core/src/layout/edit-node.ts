@@ -14,6 +14,7 @@ import {
   LeafMeasure,
   type LeafRecord,
   loadNode,
+  maxLeafRecords,
   sameRecord,
   type Subtree,
   subtreeOf,
@@ -142,6 +143,8 @@ export class NodeEditor {
     const [only] = children
     if (only === undefined) return node.own === undefined ? undefined : subtreeOf(leafOf([node.own]))
     if (children.length === 1 && node.own === undefined) return only
+    // Each child has a record at least, so of many none needs to be read.
+    if (children.length > maxLeafRecords(this.#kind)) return subtreeOf(node)
     const measure = new LeafMeasure(this.#kind)
     const records: LeafRecord[] = node.own === undefined ? [] : [node.own]
     measure.add(records)

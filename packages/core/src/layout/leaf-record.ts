@@ -3,6 +3,7 @@ import type { ObjectReader } from '../contracts/object-store.ts'
 import type { CollectionKind, RecordId } from '../ids.ts'
 import type { StoredContent } from '../records.ts'
 import { fromByteString } from '../text.ts'
+import { ULID_LENGTH } from './list-leaf.ts'
 import { misplaced } from './misplaced.ts'
 import type { LeafRecord } from './node.ts'
 import type { ByteString } from '../text.ts'
@@ -14,11 +15,12 @@ export function toContent(reader: Pick<ObjectReader, 'blobId'>, record: LeafReco
   return { format, version: record.version ?? reader.blobId(bytes), bytes }
 }
 
-/** A record as a leaf holds it. */
+/** A record as a leaf that is to be written holds it. */
 export function toLeafRecord(kind: CollectionKind, key: ByteString, content: StoredContent): LeafRecord {
   const { format, version, bytes } = content
-  if (kind === 'objects') return { key, format, version, bytes: undefined }
+  if (kind === 'objects') return { key, format, version, bytes }
   assert(bytes !== undefined && format === 'json', 'a List record comes with its JSON')
+  assert(key.length === ULID_LENGTH, 'the id of a List record is a ULID')
   return { key, format, version: undefined, bytes }
 }
 

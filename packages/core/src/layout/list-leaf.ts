@@ -11,7 +11,7 @@ import { misplaced } from './misplaced.ts'
 import type { LeafRecord } from './node.ts'
 
 const LINE_FEED = 0x0a
-const ULID_LENGTH = 26
+export const ULID_LENGTH = 26
 const HEAD = encodeUtf8('{"id":"')
 const MIDDLE = encodeUtf8('","value":')
 const TAIL = encodeUtf8('}\n')

@@ -1,14 +1,16 @@
 /**
  * Names in the tree. Bytes of an id's UTF-8 that are `[A-Za-z0-9_-]` stay, every other byte is `%xx`; the first letter of a
  * Windows device name is escaped (`%63on`); the empty name is `%`. A name longer than 100 characters is cut into pieces of
- * 100, each but the last a directory that ends in `~`. Total and reversible; only one spelling is accepted.
+ * 100, each but the last a directory that ends in `~`; a last piece that is a device name is escaped as a whole name is.
+ * Total and reversible; only one spelling is accepted.
  *
  *     collection of Objects   objects/<directory>/
  *     small List              lists/<directory>.jsonl
  *     large List              lists/<directory>/
  *
  * A collection's directory is its name, but for a Windows device name before the first dot (`%63on.x`), a dot at the end
- * (`%2e`), and the dot of a final `.jsonl` (`%2ejsonl`: a large List must not meet the file of a small one).
+ * (`%2e`), and the dot of a final `.jsonl` (`%2ejsonl`: a large List must not meet the file of a small one). That holds for
+ * Atoll's own collections (`.atoll.…`) too.
  */
 import { isAtollError } from '../errors.ts'
 import { type CollectionName, parseStoredCollectionName } from '../ids.ts'
@@ -25,7 +27,7 @@ const escapeByByte = Array.from({ length: 256 }, (_, byte) => {
 })
 
 export function encodeName(name: ByteString): string {
-  if (plainName.test(name)) return deviceName.test(name) ? hexEscape(name.charCodeAt(0)) + name.slice(1) : name
+  if (plainName.test(name)) return withoutDeviceName(name)
   if (name === '') return '%'
   let encoded = ''
   for (let i = 0; i < name.length; i++) encoded += escapeByByte[name.charCodeAt(i)]
@@ -37,36 +39,37 @@ export function decodeName(encoded: string): ByteString {
   if (plainName.test(encoded) && !deviceName.test(encoded)) return encoded
   if (encoded === '%') return ''
   if (encodedName.test(encoded)) {
-    const name = encoded.replaceAll(/%([0-9a-f]{2})/g, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
+    const name = unescape(encoded)
     if (encodeName(name) === encoded) return name
   }
   throw misplaced(`the name ${JSON.stringify(encoded.slice(0, 120))} is not spelled as it should be`)
 }
 
-/** The directories that a long name goes through, and the name within the last. */
-export function splitName(encoded: string): { directories: string[]; name: string } {
-  const directories: string[] = []
-  let rest = encoded
-  while (rest.length > MAX_FILE_NAME_LENGTH) {
-    directories.push(`${rest.slice(0, MAX_FILE_NAME_LENGTH)}~`)
-    rest = rest.slice(MAX_FILE_NAME_LENGTH)
-  }
-  return { directories, name: rest }
+/** Cuts the first piece off an encoded name; undefined when it is short enough to stay whole. */
+export function cutName(encoded: string): { piece: string; rest: string } | undefined {
+  if (encoded.length <= MAX_FILE_NAME_LENGTH) return undefined
+  return { piece: encoded.slice(0, MAX_FILE_NAME_LENGTH), rest: encoded.slice(MAX_FILE_NAME_LENGTH) }
 }
 
-/** The part of a long name that a directory holds, or undefined when the directory is no such part. */
-export function namePart(directory: string): string | undefined {
-  return directory.endsWith('~') ? directory.slice(0, -1) : undefined
+/** The last piece of a long name, which no device name may be. */
+export function encodeLastPiece(piece: string): string {
+  return withoutDeviceName(piece)
+}
+
+/** @throws REFUSED when it is a device name */
+export function decodeLastPiece(encoded: string): string {
+  if (deviceName.test(encoded)) throw misplaced(`the device name ${encoded} in a long name`)
+  if (!encoded.startsWith('%')) return encoded
+  const piece = unescape(encoded.slice(0, 3)) + encoded.slice(3)
+  // No other encoding of a long name has an escaped letter, so this cannot be meant literally.
+  return deviceName.test(piece) ? piece : encoded
 }
 
 export function collectionToDirectory(collection: CollectionName): string {
-  if (collection.startsWith('.')) return collection
   let directory: string = collection
   const dot = directory.indexOf('.')
-  if (deviceName.test(dot < 0 ? directory : directory.slice(0, dot)))
-    directory = hexEscape(directory.charCodeAt(0)) + directory.slice(1)
+  if (dot < 0) directory = withoutDeviceName(directory)
+  else directory = withoutDeviceName(directory.slice(0, dot)) + directory.slice(dot)
   if (directory.endsWith('.')) directory = `${directory.slice(0, -1)}%2e`
   if (directory.endsWith('.jsonl')) directory = `${directory.slice(0, -'.jsonl'.length)}%2ejsonl`
   return directory
@@ -75,15 +78,21 @@ export function collectionToDirectory(collection: CollectionName): string {
 /** @throws REFUSED */
 export function directoryToCollection(directory: string): CollectionName {
   try {
-    const name = directory.replaceAll(/%([0-9a-f]{2})/g, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
-    const collection = parseStoredCollectionName(name)
+    const collection = parseStoredCollectionName(unescape(directory))
     if (collectionToDirectory(collection) === directory) return collection
   } catch (error) {
     if (!isAtollError(error)) throw error
   }
   throw misplaced(`${JSON.stringify(directory.slice(0, 120))} is no directory of a collection`)
+}
+
+/** The name, its first letter escaped where Windows would take it for a device. */
+function withoutDeviceName(name: string): string {
+  return deviceName.test(name) ? hexEscape(name.charCodeAt(0)) + name.slice(1) : name
+}
+
+function unescape(encoded: string): ByteString {
+  return encoded.replaceAll(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 function hexEscape(byte: number): string {

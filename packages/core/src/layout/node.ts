@@ -13,8 +13,9 @@
  * Names are escaped and cut as in names.ts; a record keeps its whole id as its name.
  */
 import type { ObjectReader, ObjectWriter, TreeEntry } from '../contracts/object-store.ts'
+import { assert } from '../errors.ts'
 import type { CollectionKind, ObjectId } from '../ids.ts'
-import { MAX_LIST_LEAF_BYTES, MAX_LIST_LEAF_RECORDS, MAX_OBJECT_LEAF_RECORDS } from '../limits.ts'
+import { MAX_ID_BYTES, MAX_LIST_LEAF_BYTES, MAX_LIST_LEAF_RECORDS, MAX_OBJECT_LEAF_RECORDS } from '../limits.ts'
 import type { ContentFormat } from '../records.ts'
 import type { ByteString } from '../text.ts'
 import { decodeListLeaf, encodeListLeaf, lineBytes } from './list-leaf.ts'
@@ -22,7 +23,10 @@ import { misplaced } from './misplaced.ts'
 import { decodeName, encodeName } from './names.ts'
 import { readLongEntries, writeLongEntries } from './long-names.ts'
 
-/** A record as a leaf holds it: an Object by its blob's id, a line of a List by its bytes. */
+/**
+ * A record as a leaf holds it: an Object by its blob's id, a line of a List by its bytes. An Object that is to be written may
+ * have bytes too: its blob is written with its leaf.
+ */
 export interface LeafRecord {
   readonly key: ByteString
   readonly format: ContentFormat
@@ -61,6 +65,11 @@ export function subtreeAt(ref: NodeRef): Subtree {
   return { ref, node: undefined }
 }
 
+/** How many records a leaf may have. */
+export function maxLeafRecords(kind: CollectionKind): number {
+  return kind === 'objects' ? MAX_OBJECT_LEAF_RECORDS : MAX_LIST_LEAF_RECORDS
+}
+
 export function subtreeOf(node: Leaf | Inner): Subtree {
   return { ref: undefined, node }
 }
@@ -97,8 +106,8 @@ export class LeafMeasure {
   /** Adds records; false once they do not fit. */
   add(records: readonly LeafRecord[]): boolean {
     this.#records += records.length
-    if (this.#kind === 'objects') return this.#records <= MAX_OBJECT_LEAF_RECORDS
-    if (this.#records > MAX_LIST_LEAF_RECORDS) return false
+    if (this.#records > maxLeafRecords(this.#kind)) return false
+    if (this.#kind === 'objects') return true
     for (const record of records) this.#bytes += lineBytes(record)
     return this.#records <= 1 || this.#bytes <= MAX_LIST_LEAF_BYTES
   }
@@ -113,8 +122,9 @@ export async function loadNode(reader: ObjectReader, kind: CollectionKind, subtr
   return (subtree.node ??= await readNode(reader, kind, subtree.ref!))
 }
 
-async function readNode(reader: ObjectReader, kind: CollectionKind, ref: NodeRef): Promise<Leaf | Inner> {
-  if (ref.type === 'blob') return checkedLeaf(decodeListLeaf(await reader.readBlob(ref.id)))
+/** Reads a node; nobody keeps it. @throws REFUSED when it has no form of a node */
+export async function readNode(reader: ObjectReader, kind: CollectionKind, ref: NodeRef): Promise<Leaf | Inner> {
+  if (ref.type === 'blob') return checkedLeaf(kind, decodeListLeaf(await reader.readBlob(ref.id)))
   const records: LeafRecord[] = []
   const children: [ByteString, Subtree][] = []
   for (const { name, type, id } of await readLongEntries(reader, await reader.readTree(ref.id))) {
@@ -123,7 +133,7 @@ async function readNode(reader: ObjectReader, kind: CollectionKind, ref: NodeRef
       children.push([decodeName(withoutExtension(name, '.jsonl')), subtreeAt({ type: 'blob', id })])
     else records.push(recordOfFile(name, id))
   }
-  return children.length === 0 ? checkedLeaf(records.sort(byKey)) : checkedInner(records, children)
+  return children.length === 0 ? checkedLeaf(kind, records.sort(byKey)) : checkedInner(records, children)
 }
 
 function byKey(a: { key: ByteString }, b: { key: ByteString }): number {
@@ -141,8 +151,10 @@ function withoutExtension(name: string, extension: string): string {
   return name.slice(0, -extension.length)
 }
 
-function checkedLeaf(records: readonly LeafRecord[]): Leaf {
+function checkedLeaf(kind: CollectionKind, records: readonly LeafRecord[]): Leaf {
   if (records.length === 0) throw misplaced('an empty leaf')
+  if (!fitsLeaf(kind, records)) throw misplaced('more in a leaf than fits')
+  for (const { key } of records) if (key.length > MAX_ID_BYTES) throw misplaced('the name of a record is too long')
   for (let i = 1; i < records.length; i++)
     if (records[i - 1]!.key >= records[i]!.key) throw misplaced('the records of a leaf are not sorted and distinct')
   return { type: 'leaf', records }
@@ -150,6 +162,8 @@ function checkedLeaf(records: readonly LeafRecord[]): Leaf {
 
 function checkedInner(records: readonly LeafRecord[], named: readonly [ByteString, Subtree][]): Inner {
   const prefix = named[0]![0].slice(0, -1)
+  // This also bounds how deep a tree can be, since each child has a longer prefix than its parent.
+  if (prefix.length >= MAX_ID_BYTES) throw misplaced('the name of a directory is too long')
   const sorted = named.toSorted(([a], [b]) => (a < b ? -1 : 1))
   const children = new Map<string, Subtree>()
   for (const [name, child] of sorted) {
@@ -174,9 +188,9 @@ function writeNode(writer: ObjectWriter, kind: CollectionKind, node: Leaf | Inne
   if (node.type === 'leaf' && kind === 'lists')
     return { type: 'blob', id: writer.writeBlob(encodeListLeaf(node.records)) }
   const entries: TreeEntry[] = []
-  if (node.type === 'leaf') for (const record of node.records) entries.push(fileOfRecord(record))
+  if (node.type === 'leaf') for (const record of node.records) entries.push(writeRecord(writer, record))
   else {
-    if (node.own !== undefined) entries.push(fileOfRecord(node.own))
+    if (node.own !== undefined) entries.push(writeRecord(writer, node.own))
     for (const [byte, child] of node.children) {
       const { type, id } = saveNode(writer, kind, child)
       const name = encodeName(node.prefix + byte)
@@ -186,6 +200,7 @@ function writeNode(writer: ObjectWriter, kind: CollectionKind, node: Leaf | Inne
   return { type: 'tree', id: writeLongEntries(writer, entries) }
 }
 
-function fileOfRecord({ key, format, version }: LeafRecord): TreeEntry {
+function writeRecord(writer: ObjectWriter, { key, format, version, bytes }: LeafRecord): TreeEntry {
+  if (bytes !== undefined) assert(writer.writeBlob(bytes) === version, "a record's version is the id of its blob")
   return { name: `${encodeName(key)}.${format === 'json' ? 'json' : 'bin'}`, type: 'blob', id: version! }
 }

@@ -4,7 +4,7 @@ import type { StoredContent } from '../records.ts'
 import { type ByteString, toByteString } from '../text.ts'
 import { findCollectionRoot, KINDS, readCollectionRoots } from './collection-roots.ts'
 import { keyToId, toContent } from './leaf-record.ts'
-import { type LeafRecord, loadNode, subtreeAt, type Subtree } from './node.ts'
+import { type LeafRecord, type NodeRef, readNode } from './node.ts'
 
 /** Bounds on ids, by their UTF-8 bytes. */
 export interface ScanRange {
@@ -32,7 +32,7 @@ export async function* scanRecords(
   const collectionRoot = await findCollectionRoot(reader, root, kind, collection)
   if (collectionRoot === undefined) return
   let left = range.limit ?? Infinity
-  for await (const records of scanNode(reader, kind, subtreeAt(collectionRoot), new KeyRange(range))) {
+  for await (const records of scanNode(reader, kind, collectionRoot, new KeyRange(range))) {
     if (left <= 0) return
     const wanted = records.slice(0, left)
     left -= wanted.length
@@ -55,10 +55,10 @@ export async function listCollections(
 async function* scanNode(
   reader: ObjectReader,
   kind: CollectionKind,
-  subtree: Subtree,
+  ref: NodeRef,
   range: KeyRange,
 ): AsyncGenerator<LeafRecord[]> {
-  const node = await loadNode(reader, kind, subtree)
+  const node = await readNode(reader, kind, ref)
   if (node.type === 'leaf') {
     const records = node.records.filter(record => range.has(record.key))
     if (records.length > 0) yield range.reverse ? records.reverse() : records
@@ -68,8 +68,7 @@ async function* scanNode(
   if (!range.reverse && own.length > 0) yield own
   const children = [...node.children]
   for (const [byte, child] of range.reverse ? children.reverse() : children)
-    // Loaded anew at each scan, so that a scan holds one path in memory.
-    if (range.mayHave(node.prefix + byte)) yield* scanNode(reader, kind, subtreeAt(child.ref!), range)
+    if (range.mayHave(node.prefix + byte)) yield* scanNode(reader, kind, child.ref!, range)
   if (range.reverse && own.length > 0) yield own
 }
 
