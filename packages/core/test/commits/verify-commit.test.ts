@@ -178,6 +178,47 @@ describe('a data commit', () => {
     await expectRefused(commitOf({ tree: paddedTree }), '')
   })
 
+  it('has leaves that are as large as they can be', async () => {
+    const barns = Array.from({ length: 100 }, (_, i) =>
+      edit({ ...south, collection: 'barns', id: `${i + 100}` } as RecordRef, '1'),
+    )
+    const split = (await applyEdits(store, tree, barns)).tree
+    await expectValid(commitOf({ tree: split }))
+    const parts = async (id: ObjectId, name: string) => {
+      const entries = await store.readTree(id)
+      return { entry: entries.find(entry => entry.name === name)!, rest: entries.filter(entry => entry.name !== name) }
+    }
+    const objects = await parts(split, 'objects')
+    const collection = await parts(objects.entry.id, 'barns')
+    const fewer = (await store.readTree(collection.entry.id)).slice(0, 2)
+    const unfolded = { ...collection.entry, id: store.writeTree(fewer) }
+    const withUnfolded = { ...objects.entry, id: store.writeTree([...collection.rest, unfolded]) }
+    await expectRefused(commitOf({ tree: store.writeTree([...objects.rest, withUnfolded]) }), 'canonical layout')
+  })
+
+  it('has records of legal names', async () => {
+    const entries = await store.readTree(tree)
+    const withTree = (kind: string, name: string, entry: { type: 'blob' | 'tree'; id: ObjectId }): CommitObject =>
+      commitOf({
+        tree: store.writeTree([
+          ...entries.filter(other => other.name !== kind),
+          { name: kind, type: 'tree', id: store.writeTree([{ name, ...entry }]) },
+        ]),
+      })
+    const file = store.writeBlob(encodeUtf8('1'))
+    const leaf = (name: string) => ({ type: 'tree', id: store.writeTree([{ name, type: 'blob', id: file }]) }) as const
+    const lines = (text: string) => ({ type: 'blob', id: store.writeBlob(encodeUtf8(text)) }) as const
+    await expectValid(withTree('lists', 'readings.jsonl', lines(`{"id":"${line.id.slice(0, -1)}a","value":1}\n`)))
+    await expectRefused(withTree('lists', 'readings.jsonl', lines('{"id":"not-a-ulid","value":1}\n')), '')
+    await expectRefused(withTree('lists', 'readings.jsonl', lines(`{"id":"${line.id.toUpperCase()}","value":1}\n`)), '')
+    for (const name of ['Farms', '.atoll', '.farms', 'far%20ms', '.atoll.']) {
+      await expectRefused(withTree('objects', name, leaf('a.json')), '')
+      await expectRefused(withTree('lists', `${name}.jsonl`, lines('')), '')
+    }
+    for (const name of ['a', 'a.txt', '%zz.json', 'a%2e.bin.json', 'ä.json', '%c3.json'])
+      await expectRefused(withTree('objects', 'farms', leaf(name)), '')
+  })
+
   it('is not judged when its objects are not there', async () => {
     const commit = await commitOfEdits(edit(south, '"missing"'))
     const id = store.writeCommit(commit)
