@@ -1,1 +1,5 @@
-export {}
+export * from './api/collections.ts'
+export * from './api/database.ts'
+export * from './api/status.ts'
+export { open } from './open.ts'
+export { AtollError, isAtollError, type ErrorCode, type ErrorDataByCode, type JsonValue } from '@atolldb/core'

@@ -1,0 +1,140 @@
+import type { CollectionKind, CommitId, Environment, JsonValue, NodeId, ObjectId, Transport } from '@atolldb/core'
+import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
+import type { Status, PeerStatus } from './status.ts'
+
+/** What {@link Database} methods that wait accept. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+}
+
+/** When a write is acknowledged: once it survives power loss (`sync`), or once the operating system has it (`os`: survives SIGKILL). */
+export type Durability = 'sync' | 'os'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** Receives what happens inside a node; nothing is ever printed by the library itself. */
+export type Log = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void
+
+export interface OpenOptions {
+  /** What people call this node; in commits and status. Default: the name it was opened with before, else the host's name. */
+  readonly name?: string
+  /** Multiaddrs to listen on, e.g. `/ip4/0.0.0.0/tcp/0`. Without `listen` and `bootstrap` the node has no network. */
+  readonly listen?: readonly string[]
+  /** Multiaddrs of nodes to join by; one is enough. Tried for ever, with back-off. */
+  readonly bootstrap?: readonly string[]
+  /** Root commit id of the cluster to belong to. Default: the one it belonged to; else with `bootstrap` learnt at first contact, else a new one. */
+  readonly cluster?: string
+  readonly durability?: Durability
+  /** `memory` keeps the node's data in memory only; the directory is not touched. */
+  readonly storage?: 'disk' | 'memory'
+  readonly seal?: {
+    /** Under a stream of writes a commit is made at most this often. Milliseconds, default 1,000. */
+    readonly maxDelayMs?: number
+  }
+  /** How long to wait for another process to let go of the directory before LOCKED. Milliseconds, default 1,000. */
+  readonly lockWaitMs?: number
+  readonly log?: Log
+  /** For tests: another network, another clock. */
+  readonly transport?: Transport
+  readonly environment?: Environment
+}
+
+/** One change of a batch, as {@link Transaction} collects them. */
+export interface Transaction {
+  object<T = JsonValue>(name: string): TransactionObject<T>
+  list<T = JsonValue>(name: string): TransactionList<T>
+}
+
+/** Reads see the transaction's own writes; everything lands in one commit, or nothing does. */
+export interface TransactionObject<T> {
+  get(id: string): Promise<T | undefined>
+  put(id: string, value: T): void
+  /** @throws EXISTS */
+  create(id: string, value: T): Promise<void>
+  /** @throws MISSING */
+  update(id: string, value: T): Promise<void>
+  /** @throws MISSING */
+  patch(id: string, patch: unknown): Promise<void>
+  delete(id: string): void
+}
+
+export interface TransactionList<T> {
+  get(id: string): Promise<T | undefined>
+  /** The new record's id. */
+  insert(value: T): string
+  delete(id: string): void
+}
+
+export interface LogEntry {
+  readonly commit: CommitId
+  readonly type: 'data' | 'merge' | 'root'
+  readonly parents: readonly CommitId[]
+  readonly author: { readonly name: string; readonly node?: NodeId }
+  readonly time: Date
+  readonly subject: string
+}
+
+export interface LogOptions extends WaitOptions {
+  /** Newest first; all of them when left out. */
+  readonly limit?: number
+}
+
+export interface CollectionInfo {
+  readonly name: string
+  readonly kind: CollectionKind
+  readonly records: number
+}
+
+export interface SyncedOptions extends WaitOptions {
+  /** How many other nodes must hold the same `main`. Default 1. */
+  readonly peers?: number
+  /** Milliseconds, default 30,000. */
+  readonly timeout?: number
+}
+
+/**
+ * A node: its collections, its place in the cluster, its history. Made by `open`.
+ */
+export interface Database extends AsyncDisposable {
+  readonly node: NodeId
+  readonly name: string
+  /** Undefined until a node that joins by bootstrap met its cluster. */
+  readonly cluster: CommitId | undefined
+
+  /** A collection of records with ids of your own. @throws INVALID for a bad name */
+  object<T = JsonValue>(name: string): ObjectCollection<T>
+  /** A collection of immutable records; ids are ULIDs. @throws INVALID for a bad name */
+  list<T = JsonValue>(name: string): ListCollection<T>
+  /** A collection in the memory of this process only. @throws INVALID for a bad name */
+  tuple<T = JsonValue>(name: string, options?: TupleOptions): TupleCollection<T>
+  collections(): Promise<CollectionInfo[]>
+
+  /**
+   * All or nothing, one commit; durable when it resolves. Rejects with CONFLICT when something it read was changed meanwhile
+   * by another, with TOO_LARGE beyond 10,000 changes or 16 MiB, and with whatever the function throws (then nothing happens).
+   */
+  batch<R>(work: (tx: Transaction) => Promise<R> | R): Promise<R>
+
+  /** Seals what is pending and waits until it is durable in the repository. @throws NO_CLUSTER */
+  flush(): Promise<{ commit: CommitId }>
+
+  /** Commits from `main` back, newest first. */
+  log(options?: LogOptions): AsyncIterable<LogEntry>
+
+  status(): Promise<Status>
+  peers(): PeerStatus[]
+  /** Resolves when that many peers hold the same `main` as we do, with nothing pending. @throws TIMEOUT, ABORTED */
+  synced(options?: SyncedOptions): Promise<{ main: CommitId; peers: NodeId[] }>
+  /** Closes listener and connections, and stays so over restarts, until `online`. Everything local goes on. */
+  offline(): Promise<void>
+  online(): Promise<void>
+
+  /** Ends background work and releases the directory. Idempotent; what was acknowledged stays. */
+  close(): Promise<void>
+}
+
+/** The outcome of a write: the record's id and version (its git blob id, the same on every node). */
+export interface Written {
+  readonly id: string
+  readonly version: ObjectId
+}

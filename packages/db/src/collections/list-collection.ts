@@ -1,0 +1,54 @@
+import { invalid, parseListRecordId, type CollectionName, type RecordId } from '@atolldb/core'
+import type { ListCollection, WriteOptions } from '../api/collections.ts'
+import type { JournalChange } from '../journal/frame.ts'
+import { valueToContent } from '../engine/content.ts'
+import type { RecordStore } from '../engine/record-store.ts'
+import type { ViewContent } from '../view/encoding.ts'
+import { checkBatchSize } from './batch-size.ts'
+import { StoredCollection } from './readable-collection.ts'
+
+/** Makes ids for List records: ULIDs in lower case that grow with every call. */
+export type NextListId = () => RecordId
+
+/** Immutable records with ULIDs for ids. */
+export class StoredListCollection<T> extends StoredCollection<T> implements ListCollection<T> {
+  readonly kind = 'lists'
+  readonly #nextId: NextListId
+
+  constructor(store: RecordStore, collection: CollectionName, nextId: NextListId) {
+    super(store, collection)
+    this.#nextId = nextId
+  }
+
+  protected override parseId(id: unknown): RecordId {
+    return parseListRecordId(id)
+  }
+
+  async insert(value: T, options: WriteOptions = {}): Promise<string> {
+    const content = listContent(value)
+    return this.store.write(() => {
+      const change = this.#newRecord(content)
+      return { changes: [change], result: change.id }
+    }, options.signal)
+  }
+
+  async insertMany(values: readonly T[], options: WriteOptions = {}): Promise<string[]> {
+    const contents = values.map(listContent)
+    return this.store.write(() => {
+      const changes = contents.map(content => this.#newRecord(content))
+      checkBatchSize(changes)
+      return { changes, result: changes.map(change => change.id) }
+    }, options.signal)
+  }
+
+  #newRecord(content: ViewContent): JournalChange {
+    return { kind: 'lists', collection: this.collection, id: this.#nextId(), content }
+  }
+}
+
+/** @throws INVALID for bytes: a line of a List is JSON */
+export function listContent(value: unknown): ViewContent {
+  const content = valueToContent(value)
+  if (content.format === 'bytes') throw invalid('value', 'a List holds JSON; bytes go into an Object')
+  return content
+}

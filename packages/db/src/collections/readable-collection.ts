@@ -1,0 +1,127 @@
+import {
+  AtollError,
+  parseRecordId,
+  type CollectionKind,
+  type CollectionName,
+  type RecordId,
+  type RecordRef,
+} from '@atolldb/core'
+import type { Change, ConditionalOptions, RangeOptions, ReadableCollection, Versioned } from '../api/collections.ts'
+import { contentToValue, contentVersion } from '../engine/content.ts'
+import type { RecordStore } from '../engine/record-store.ts'
+import type { ViewContent } from '../view/encoding.ts'
+import { checkVersion, recordChanges } from './writes.ts'
+
+/** What Objects and Lists share. */
+export abstract class StoredCollection<T> implements ReadableCollection<T> {
+  abstract readonly kind: CollectionKind
+  readonly name: string
+  protected readonly store: RecordStore
+  protected readonly collection: CollectionName
+
+  constructor(store: RecordStore, collection: CollectionName) {
+    this.store = store
+    this.collection = collection
+    this.name = collection
+  }
+
+  /** The id as it is stored. @throws INVALID, TOO_LARGE */
+  protected abstract parseId(id: unknown): RecordId
+
+  protected ref(id: unknown): RecordRef {
+    return { kind: this.kind, collection: this.collection, id: this.parseId(id) }
+  }
+
+  get(id: string): Promise<T | undefined> {
+    return this.store.readSafely(() => this.#value(id))
+  }
+
+  getMany(ids: readonly string[]): Promise<(T | undefined)[]> {
+    return this.store.readSafely(() => ids.map(id => this.#value(id)))
+  }
+
+  getRecord(id: string): Promise<Versioned<T> | undefined> {
+    return this.store.readSafely(() => {
+      const ref = this.ref(id)
+      const content = this.store.read(ref)
+      return content === undefined ? undefined : versioned(ref.id, content)
+    })
+  }
+
+  #value(id: string): T | undefined {
+    const content = this.store.read(this.ref(id))
+    return content === undefined ? undefined : contentToValue<T>(content)
+  }
+
+  count(): Promise<number> {
+    return this.store.count(this.kind, this.collection)
+  }
+
+  entries(range: RangeOptions = {}): AsyncIterable<[string, T]> {
+    return this.#range(range, (id, content) => [id, contentToValue<T>(content)])
+  }
+
+  records(range: RangeOptions = {}): AsyncIterable<Versioned<T>> {
+    return this.#range(range, (id, content) => versioned<T>(id, content))
+  }
+
+  /** The range's state is that of this call, not of the first step. */
+  #range<Item>(range: RangeOptions, toItem: (id: string, content: ViewContent) => Item): AsyncIterable<Item> {
+    const { limit, signal, ...bounds } = range
+    for (const bound of [bounds.gt, bounds.gte, bounds.lt, bounds.lte]) if (bound !== undefined) parseRecordId(bound)
+    if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
+      throw new AtollError('INVALID', 'limit: must be a whole number', {
+        what: 'limit',
+        reason: 'must be a whole number',
+      })
+    const found = this.store.range(this.kind, this.collection, bounds)
+    return limited(found, toItem, limit ?? Infinity, signal)
+  }
+
+  subscribe(listener: (change: Change<T>) => void): () => void {
+    return this.store.subscribe(event => {
+      for (const { kind, collection, id, content } of event.changes) {
+        if (kind !== this.kind || collection !== this.collection) continue
+        listener(
+          content === undefined
+            ? { id, op: 'delete', value: undefined, version: undefined, origin: event.origin }
+            : { op: 'put', origin: event.origin, ...versioned<T>(id, content) },
+        )
+      }
+    })
+  }
+
+  async delete(id: string, options: ConditionalOptions = {}): Promise<boolean> {
+    const ref = this.ref(id)
+    return this.store.write(() => {
+      const current = this.store.read(ref)
+      checkVersion(ref, current, options.ifVersion)
+      const changes = recordChanges(this.store, ref, undefined)
+      // Without a record there is only a conflict entry to settle, if that.
+      return { changes: current === undefined ? changes.slice(1) : changes, result: current !== undefined }
+    }, options.signal)
+  }
+}
+
+function versioned<T>(id: string, content: ViewContent): Versioned<T> {
+  return { id, value: contentToValue<T>(content), version: contentVersion(content) }
+}
+
+async function* limited<Item>(
+  found: AsyncIterable<[string, ViewContent]>,
+  toItem: (id: string, content: ViewContent) => Item,
+  limit: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Item> {
+  let left = limit
+  if (left <= 0) {
+    // Ends the iterator below, which holds a snapshot.
+    for await (const _ of found) return
+    return
+  }
+  for await (const [id, content] of found) {
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the range was aborted', { what: 'range' })
+    yield toItem(id, content)
+    if (--left === 0) return
+  }
+}

@@ -1,0 +1,38 @@
+import { AtollError, conflictCollection, type RecordRef } from '@atolldb/core'
+import type { JournalChange } from '../journal/frame.ts'
+import { contentVersion } from '../engine/content.ts'
+import type { RecordStore } from '../engine/record-store.ts'
+import type { ViewContent } from '../view/encoding.ts'
+
+/** The changes that setting a record makes: a write to a record in conflict settles the conflict. */
+export function recordChanges(store: RecordStore, ref: RecordRef, content: ViewContent | undefined): JournalChange[] {
+  const change = { ...ref, content }
+  const conflicts = conflictCollection(ref.kind, ref.collection)
+  if (!store.mayHaveRecords('objects', conflicts)) return [change]
+  const entry: RecordRef = { kind: 'objects', collection: conflicts, id: ref.id }
+  return store.read(entry) === undefined ? [change] : [change, { ...entry, content: undefined }]
+}
+
+/** @throws CONFLICT */
+export function checkVersion(ref: RecordRef, current: ViewContent | undefined, ifVersion: string | undefined): void {
+  if (ifVersion === undefined) return
+  const actual = current === undefined ? undefined : contentVersion(current)
+  if (actual === ifVersion) return
+  throw new AtollError('CONFLICT', `${ref.collection}/${ref.id} is not at version ${ifVersion}`, {
+    what: `${ref.collection}/${ref.id}`,
+    expected: ifVersion,
+    ...(actual === undefined ? {} : { actual }),
+  })
+}
+
+/** @throws EXISTS */
+export function checkAbsent(ref: RecordRef, current: ViewContent | undefined): void {
+  if (current !== undefined)
+    throw new AtollError('EXISTS', `${ref.collection}/${ref.id} exists`, { collection: ref.collection, id: ref.id })
+}
+
+/** @throws MISSING */
+export function checkPresent(ref: RecordRef, current: ViewContent | undefined): asserts current is ViewContent {
+  if (current === undefined)
+    throw new AtollError('MISSING', `${ref.collection}/${ref.id} does not exist`, { what: ref.collection, id: ref.id })
+}

@@ -1,0 +1,173 @@
+import {
+  type CommitGraph,
+  type CommitId,
+  type Environment,
+  type NodeId,
+  parseCollectionName,
+  type RecordId,
+} from '@atolldb/core'
+import type { Repository } from '@atolldb/git'
+import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
+import type { CollectionInfo, Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
+import type { PeerStatus, Status } from './api/status.ts'
+import { StoredListCollection } from './collections/list-collection.ts'
+import { StoredObjectCollection } from './collections/object-collection.ts'
+import { StoreTransaction } from './collections/transaction.ts'
+import { MemoryTupleCollection } from './collections/tuple-collection.ts'
+import type { SettingsFile } from './directory/settings.ts'
+import type { Branch } from './engine/branch.ts'
+import type { History } from './engine/history.ts'
+import { walkLog } from './engine/log.ts'
+import type { RecordStore } from './engine/record-store.ts'
+import type { Sealer } from './engine/sealer.ts'
+import type { Replicator } from './replication/replicator.ts'
+import { waitUntilSynced } from './replication/synced.ts'
+import { describeState, type StatusParts, userCollections } from './status.ts'
+
+/** The parts of an open node, put together by `open`. */
+export interface NodeParts {
+  readonly node: NodeId
+  readonly name: () => string
+  readonly cluster: () => CommitId | undefined
+  readonly environment: Environment
+  readonly settings: SettingsFile
+  readonly branch: Branch
+  readonly repository: Repository
+  readonly graph: CommitGraph
+  readonly store: RecordStore
+  readonly history: History
+  readonly sealer: Sealer
+  readonly replicator: Replicator | undefined
+  readonly nextListId: () => RecordId
+  readonly statusParts: StatusParts
+  /** Called whenever something that status shows may have changed. Returns the undo. */
+  readonly onChange: (listener: () => void) => () => void
+  /** Closes files, after everything above has stopped. */
+  readonly release: () => Promise<void>
+}
+
+/** The public face of a node. */
+export class NodeDatabase implements Database {
+  readonly #parts: NodeParts
+  readonly #tuples = new Map<string, MemoryTupleCollection<unknown>>()
+  #closing: Promise<void> | undefined
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts
+  }
+
+  get node(): NodeId {
+    return this.#parts.node
+  }
+
+  get name(): string {
+    return this.#parts.name()
+  }
+
+  get cluster(): CommitId | undefined {
+    return this.#parts.cluster()
+  }
+
+  object<T>(name: string): ObjectCollection<T> {
+    return new StoredObjectCollection<T>(this.#parts.store, parseCollectionName(name))
+  }
+
+  list<T>(name: string): ListCollection<T> {
+    return new StoredListCollection<T>(this.#parts.store, parseCollectionName(name), this.#parts.nextListId)
+  }
+
+  /** One tuple a name: asked for again, it is the same one, with the options it was made with. */
+  tuple<T>(name: string, options: TupleOptions = {}): TupleCollection<T> {
+    let tuple = this.#tuples.get(name)
+    if (tuple === undefined) {
+      const { environment } = this.#parts
+      tuple = new MemoryTupleCollection(parseCollectionName(name), options, () => environment.monotonicMs())
+      this.#tuples.set(name, tuple)
+    }
+    return tuple as unknown as TupleCollection<T>
+  }
+
+  collections(): Promise<CollectionInfo[]> {
+    return userCollections(this.#parts.store)
+  }
+
+  async batch<R>(work: (tx: Transaction) => Promise<R> | R): Promise<R> {
+    const transaction = new StoreTransaction(this.#parts.store, this.#parts.nextListId)
+    try {
+      const result = await work(transaction)
+      await transaction.commit()
+      return result
+    } finally {
+      transaction.end()
+    }
+  }
+
+  async flush(): Promise<{ commit: CommitId }> {
+    const { main } = await this.#parts.history.seal()
+    return { commit: main }
+  }
+
+  log(options: LogOptions = {}): AsyncIterable<LogEntry> {
+    const { repository, graph, branch } = this.#parts
+    return walkLog(repository, graph, branch.state?.main, options)
+  }
+
+  async status(): Promise<Status> {
+    const { branch, store, replicator } = this.#parts
+    const { state } = branch
+    return {
+      schema: 'atoll/status/v1',
+      node: this.node,
+      name: this.name,
+      cluster: this.cluster,
+      main: state?.main,
+      heads: state?.heads ?? [],
+      collections: await userCollections(store),
+      pending: store.pendingChanges,
+      held: replicator?.heldCount ?? 0,
+      conflicts: await this.#parts.statusParts.contestedConflicts(),
+      peers: this.peers(),
+      addresses: replicator?.addresses() ?? [],
+      ...describeState(this.#parts.statusParts),
+    }
+  }
+
+  peers(): PeerStatus[] {
+    return this.#parts.replicator?.peers() ?? []
+  }
+
+  async synced(options: SyncedOptions = {}): Promise<{ main: CommitId; peers: NodeId[] }> {
+    const { history, branch, replicator, onChange } = this.#parts
+    return waitUntilSynced({ history, branch, replicator, onChange }, options)
+  }
+
+  async offline(): Promise<void> {
+    await this.#parts.settings.change({ offline: true })
+    await this.#parts.replicator?.stop()
+  }
+
+  async online(): Promise<void> {
+    await this.#parts.replicator?.start()
+    await this.#parts.settings.change({ offline: false })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { replicator, sealer, store, history, release } = this.#parts
+    await replicator?.stop()
+    await sealer.stop()
+    await store.stop()
+    // What can be sealed is, so that the repository alone is complete; the journal keeps what cannot.
+    if (history.hasBegun) await history.seal().catch(() => undefined)
+    await store.close()
+    await release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * `state/node.json`: what a node must remember that is neither data nor derivable.
+ *
+ *     { "name": string, "cluster": root commit id | null, "offline": boolean, "incarnation": number, "addresses": [multiaddr…] }
+ *
+ * `incarnation` grows with every start and numbers our glob messages; `addresses` are those of peers once met, dialled for ever.
+ */
+import { join } from 'node:path'
+import { AtollError, type CommitId, isObjectId } from '@atolldb/core'
+import { writeFileDurably } from '@atolldb/git'
+import { Mutex } from '../engine/mutex.ts'
+import { readTextIfThere } from './data-directory.ts'
+
+export interface NodeSettings {
+  readonly name: string | undefined
+  readonly cluster: CommitId | undefined
+  readonly offline: boolean
+  readonly incarnation: number
+  readonly addresses: readonly string[]
+}
+
+const EMPTY: NodeSettings = { name: undefined, cluster: undefined, offline: false, incarnation: 0, addresses: [] }
+
+/** The settings of a node, kept in a file that is replaced at every change. */
+export class SettingsFile {
+  readonly #file: string | undefined
+  readonly #mutex = new Mutex()
+  #settings: NodeSettings
+
+  private constructor(file: string | undefined, settings: NodeSettings) {
+    this.#file = file
+    this.#settings = settings
+  }
+
+  /** @throws CORRUPT, NOT_ACCESSIBLE */
+  static async load(stateDirectory: string): Promise<SettingsFile> {
+    const file = join(stateDirectory, 'node.json')
+    const text = await readTextIfThere(file)
+    return new SettingsFile(file, text === undefined ? EMPTY : parseSettings(file, text))
+  }
+
+  get current(): NodeSettings {
+    return this.#settings
+  }
+
+  /** Durable when it resolves. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; then nothing changed */
+  change(changes: Partial<NodeSettings>): Promise<void> {
+    return this.#mutex.run(async () => {
+      const next = { ...this.#settings, ...changes }
+      const stored = { ...next, name: next.name ?? null, cluster: next.cluster ?? null }
+      if (this.#file !== undefined) await writeFileDurably(this.#file, Buffer.from(`${JSON.stringify(stored)}\n`))
+      this.#settings = next
+    })
+  }
+}
+
+function parseSettings(file: string, text: string): NodeSettings {
+  try {
+    const stored = JSON.parse(text) as Record<string, unknown>
+    const { name, cluster, offline, incarnation, addresses } = stored
+    if (
+      (name === null || typeof name === 'string') &&
+      (cluster === null || (typeof cluster === 'string' && isObjectId(cluster))) &&
+      typeof offline === 'boolean' &&
+      typeof incarnation === 'number' &&
+      Array.isArray(addresses)
+    )
+      return {
+        name: name ?? undefined,
+        cluster: (cluster as CommitId | null) ?? undefined,
+        offline,
+        incarnation,
+        addresses: addresses.filter(address => typeof address === 'string'),
+      }
+  } catch (cause) {
+    throw damaged(file, cause)
+  }
+  throw damaged(file)
+}
+
+function damaged(file: string, cause?: unknown): AtollError<'CORRUPT'> {
+  const reason = 'not the state of a node'
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --repair' }, { cause })
+}

@@ -1,0 +1,203 @@
+import {
+  assert,
+  type ChangeLists,
+  type CommitGraph,
+  type CommitId,
+  diffStates,
+  type HybridClock,
+  mainOf,
+  MAX_COMMIT_CHANGES,
+  MAX_COMMIT_VALUE_BYTES,
+  mergeHead,
+  type MergeContext,
+  type RecordDifference,
+  reduceHeads,
+} from '@atolldb/core'
+import type { Repository, StagedObjects } from '@atolldb/git'
+import type { Journal } from '../journal/journal.ts'
+import type { JournalEntry } from '../journal/frame.ts'
+import { loadChange } from '../view/fill.ts'
+import type { ViewChange } from '../view/view.ts'
+import { type Branch, type BranchState, noCluster } from './branch.ts'
+import { breathe } from './breathe.ts'
+import { Mutex } from './mutex.ts'
+import type { RecordStore } from './record-store.ts'
+import { type Author, composeSeal, type SealParent } from './seal.ts'
+
+export interface HistoryParts {
+  readonly repository: Repository
+  readonly branch: Branch
+  readonly graph: CommitGraph
+  readonly changes: ChangeLists
+  readonly journal: Journal
+  readonly store: RecordStore
+  readonly clock: HybridClock
+  readonly author: () => Author
+  /** `main` moved, and is durable. */
+  readonly onMoved: (state: BranchState) => void
+}
+
+/**
+ * The one place where `main` moves: by sealing what this node wrote, and by adopting what others wrote. One at a time; what
+ * is pending is always sealed before something is adopted, so that a change made without seeing another stays concurrent
+ * with it.
+ */
+export class History {
+  readonly #parts: HistoryParts
+  readonly #mutex = new Mutex()
+
+  constructor(parts: HistoryParts) {
+    this.#parts = parts
+  }
+
+  /** Is there a `main` to seal upon? */
+  get hasBegun(): boolean {
+    return this.#parts.branch.state !== undefined
+  }
+
+  /**
+   * Seals everything acknowledged before the call. Durable when it resolves: pack, then index, then ref (I4).
+   * @throws NO_CLUSTER, STORAGE_FULL, STORAGE_FAILED; nothing is lost, the journal keeps it
+   */
+  seal(): Promise<BranchState> {
+    return this.#mutex.run(() => this.#sealAll(this.#parts.store.pendingChanges))
+  }
+
+  /** Seals what fits one commit: the sealer's step. */
+  sealOnce(): Promise<void> {
+    return this.#mutex.run(async () => {
+      await this.#sealOldest()
+    })
+  }
+
+  async #sealAll(changes: number): Promise<BranchState> {
+    let left = changes
+    while (left > 0) left -= await this.#sealOldest()
+    const { state } = this.#parts.branch
+    if (state === undefined) throw noCluster()
+    return state
+  }
+
+  /** One commit of the oldest pending entries upon `main`. Returns how many changes it took. */
+  async #sealOldest(): Promise<number> {
+    const { branch, store, journal, repository, author } = this.#parts
+    const { state } = branch
+    if (state === undefined) throw noCluster()
+    const entries = store.oldestPending(MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES)
+    const last = entries.at(-1)
+    if (last === undefined) return 0
+    const stage = repository.stage()
+    const sealed = await composeSeal(stage, await this.#parent(state), author(), entries)
+    if (sealed !== undefined) {
+      await stage.commit()
+      const next = { main: sealed.commit, heads: [sealed.commit], tree: sealed.tree }
+      await branch.move(next)
+    }
+    const main = sealed?.commit ?? state.main
+    store.sealed(entries, main)
+    await journal.sealed(last.sequence, main)
+    if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state)
+    return entries.reduce((sum, entry) => sum + entry.changes.length, 0)
+  }
+
+  async #parent(state: BranchState): Promise<SealParent> {
+    const { clock } = await this.#parts.graph.node(state.main)
+    return { main: state.main, tree: state.tree, clock }
+  }
+
+  /**
+   * Adopts data commits that are verified and durable in the repository, with all they descend from: seals what is pending,
+   * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved.
+   */
+  adopt(heads: readonly CommitId[]): Promise<boolean> {
+    return this.#mutex.run(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads)))
+  }
+
+  /** Runs work while `main` stands still. */
+  whileStill<Result>(work: (state: BranchState | undefined) => Promise<Result>): Promise<Result> {
+    return this.#mutex.run(() => work(this.#parts.branch.state))
+  }
+
+  /** The first commit of a cluster becomes `main` of a node that had none; what it wrote before is made upon that. */
+  begin(root: CommitId): Promise<void> {
+    return this.#mutex.run(() =>
+      this.#parts.store.withoutWriters(async () => {
+        const { branch, graph } = this.#parts
+        assert(branch.state === undefined, 'a cluster is begun once')
+        const { tree } = await graph.node(root)
+        await this.#moveTo({ main: root, heads: [root], tree }, undefined)
+      }),
+    )
+  }
+
+  async #adoptNow(heads: readonly CommitId[]): Promise<boolean> {
+    const { branch, store, graph, journal } = this.#parts
+    let state = await this.#sealAll(store.pendingChanges)
+    const wanted = await reduceHeads(graph, [...state.heads, ...branch.waiting, ...heads])
+    await branch.keepWaiting(wanted.waiting)
+    const added = wanted.heads.filter(id => !state.heads.includes(id))
+    if (added.length === 0) return false
+    // From here on the journal must know that it is sealed: what it holds was made upon another main.
+    await journal.sync()
+    let moved = false
+    for (const head of added) {
+      const next = await this.#merge(state, head)
+      if (next === undefined) continue
+      state = next
+      moved = true
+    }
+    return moved
+  }
+
+  /** One head more: merged, durable, visible. */
+  async #merge(state: BranchState, head: CommitId): Promise<BranchState | undefined> {
+    const stage = this.#parts.repository.stage()
+    const merged = await mergeHead(this.#context(stage), state, head)
+    if (merged.unchanged) return undefined
+    const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, merged)
+    const next: BranchState = { main, heads: merged.heads, tree: merged.tree }
+    await this.#moveTo(next, { stage, differences: merged.differences() })
+    return next
+  }
+
+  async #moveTo(
+    next: BranchState,
+    merged: { stage: StagedObjects; differences: AsyncIterable<readonly RecordDifference[]> } | undefined,
+  ): Promise<void> {
+    const { branch, store, clock, graph, repository } = this.#parts
+    const stage = merged?.stage ?? repository.stage()
+    const differences = merged?.differences ?? diffStates(stage, undefined, next.tree)
+    const changes: ViewChange[] = []
+    for await (const batch of differences)
+      for (const difference of batch) changes.push(await loadChange(stage, difference))
+    await stage.commit()
+    await branch.move(next)
+    clock.observe((await graph.node(next.main)).clock)
+    store.adopt(changes, next.main)
+    this.#parts.onMoved(next)
+  }
+
+  /**
+   * Journal entries of a crash whose `main` is not ours any more: sealed upon the main that their writer saw, as a head of
+   * its own, and merged.
+   */
+  async sealUpon(main: CommitId, entries: readonly JournalEntry[]): Promise<void> {
+    await this.#mutex.run(async () => {
+      const { graph, repository, author, store, journal } = this.#parts
+      const { tree, clock } = await graph.node(main)
+      const stage = repository.stage()
+      const sealed = await composeSeal(stage, { main, tree, clock }, author(), entries)
+      if (sealed !== undefined) {
+        await stage.commit()
+        await store.withoutWriters(() => this.#adoptNow([sealed.commit]))
+      }
+      const last = entries.at(-1)
+      const now = this.#parts.branch.state?.main
+      if (last !== undefined && now !== undefined) await journal.sealed(last.sequence, now)
+    })
+  }
+
+  #context(stage: StagedObjects): MergeContext {
+    return { store: stage, graph: this.#parts.graph, changes: this.#parts.changes, breathe }
+  }
+}

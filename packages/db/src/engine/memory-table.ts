@@ -1,0 +1,122 @@
+import type { CollectionKind, CollectionName, RecordRef } from '@atolldb/core'
+import type { ViewChange } from '../view/view.ts'
+import type { ViewContent } from '../view/encoding.ts'
+
+/** One record's newest change; `content` undefined is a delete. */
+export interface Cell extends RecordRef {
+  readonly content: ViewContent | undefined
+  durable: boolean
+  /** The durable change that this one hides, until this one is durable itself. */
+  previous: Cell | undefined
+}
+
+type CollectionCells = Map<string, Cell>
+
+/**
+ * Recent changes in memory, in front of the view: visible from the moment they are journaled, kept until the view has them.
+ * A change is first tentative, then durable; when an append fails, all tentative changes are taken back together.
+ */
+export class MemoryTable {
+  readonly #cellsByCollection = new Map<string, CollectionCells>()
+  readonly #tentative = new Set<Cell>()
+  #sizeBytes = 0
+  #count = 0
+
+  /** Rough memory in use. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** The newest change of a record, or undefined when the view knows best. */
+  get(ref: RecordRef): Cell | undefined {
+    return this.#cellsByCollection.get(collectionKey(ref.kind, ref.collection))?.get(ref.id)
+  }
+
+  /** The newest changes of a collection by id; do not keep it over an await. */
+  collection(kind: CollectionKind, collection: CollectionName): ReadonlyMap<string, Cell> {
+    return this.#cellsByCollection.get(collectionKey(kind, collection)) ?? new Map()
+  }
+
+  set(ref: RecordRef, content: ViewContent | undefined, durable: boolean): Cell {
+    const key = collectionKey(ref.kind, ref.collection)
+    let cells = this.#cellsByCollection.get(key)
+    if (cells === undefined) this.#cellsByCollection.set(key, (cells = new Map()))
+    const hidden = cells.get(ref.id)
+    const previous = durable ? undefined : hidden?.durable === false ? hidden.previous : hidden
+    const cell: Cell = { kind: ref.kind, collection: ref.collection, id: ref.id, content, durable, previous }
+    cells.set(ref.id, cell)
+    if (!durable) this.#tentative.add(cell)
+    this.#count += hidden === undefined ? 1 : 0
+    this.#sizeBytes += cellSize(cell) - (hidden === undefined ? 0 : cellSize(hidden))
+    return cell
+  }
+
+  confirm(cells: readonly Cell[]): void {
+    for (const cell of cells) {
+      cell.durable = true
+      cell.previous = undefined
+      this.#tentative.delete(cell)
+      const newest = this.get(cell)
+      // A later tentative change of the record now hides this one.
+      if (newest !== undefined && newest !== cell && !newest.durable) newest.previous = cell
+    }
+  }
+
+  /** Takes back whatever is not durable. */
+  rollBack(): void {
+    for (const cell of this.#tentative) {
+      const cells = this.#cellsByCollection.get(collectionKey(cell.kind, cell.collection))
+      if (cells?.get(cell.id) !== cell) continue
+      this.#sizeBytes -= cellSize(cell)
+      if (cell.previous === undefined) {
+        cells.delete(cell.id)
+        this.#count--
+      } else {
+        cells.set(cell.id, cell.previous)
+        this.#sizeBytes += cellSize(cell.previous)
+      }
+    }
+    this.#tentative.clear()
+  }
+
+  /** All durable changes, for the view to take; hand them to `taken` once it has them. */
+  durableCells(): Cell[] {
+    const found: Cell[] = []
+    for (const cells of this.#cellsByCollection.values())
+      for (const cell of cells.values()) {
+        const durable = cell.durable ? cell : cell.previous
+        if (durable !== undefined) found.push(durable)
+      }
+    return found
+  }
+
+  taken(flushed: readonly Cell[]): void {
+    for (const cell of flushed) {
+      const key = collectionKey(cell.kind, cell.collection)
+      const cells = this.#cellsByCollection.get(key)
+      const newest = cells?.get(cell.id)
+      if (newest?.previous === cell) newest.previous = undefined
+      if (cells === undefined || newest !== cell) continue
+      cells.delete(cell.id)
+      this.#count--
+      this.#sizeBytes -= cellSize(cell)
+      if (cells.size === 0) this.#cellsByCollection.delete(key)
+    }
+  }
+}
+
+export function cellToViewChange(cell: Cell): ViewChange {
+  return { kind: cell.kind, collection: cell.collection, id: cell.id, content: cell.content }
+}
+
+function collectionKey(kind: CollectionKind, collection: CollectionName): string {
+  return `${kind}\0${collection}`
+}
+
+function cellSize(cell: Cell): number {
+  return 200 + cell.id.length + (cell.content?.bytes.length ?? 0)
+}

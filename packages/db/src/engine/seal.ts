@@ -1,0 +1,71 @@
+import {
+  applyEdits,
+  type Clock,
+  compareClock,
+  composeDataCommit,
+  conflictSubject,
+  type CommitId,
+  HybridClock,
+  type ObjectId,
+  type RecordEdit,
+  type RecordKey,
+  recordKey,
+  type Signer,
+} from '@atolldb/core'
+import { hashObject, type StagedObjects } from '@atolldb/git'
+import type { JournalEntry } from '../journal/frame.ts'
+
+/** What a data commit is made upon. */
+export interface SealParent {
+  readonly main: CommitId
+  readonly tree: ObjectId
+  readonly clock: Clock
+}
+
+/** Who makes it. */
+export interface Author {
+  readonly name: string
+  readonly signer: Signer
+}
+
+/**
+ * Puts journal entries into one signed data commit upon a parent, as objects of `stage`, which the caller makes durable.
+ * Of several writes to a record the last one counts. Undefined when they change nothing.
+ */
+export async function composeSeal(
+  stage: StagedObjects,
+  parent: SealParent,
+  author: Author,
+  entries: readonly JournalEntry[],
+): Promise<{ commit: CommitId; tree: ObjectId; clock: Clock } | undefined> {
+  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries))
+  if (tree === parent.tree) return undefined
+  const clock = sealClock(parent.clock, entries)
+  const shown = [...tallies.values()].filter(tally => conflictSubject({ ...tally, id: '' as never }) === undefined)
+  const commit = stage.writeCommit(
+    composeDataCommit({ tree, parent: parent.main, clock, name: author.name, tallies: shown, signer: author.signer }),
+  )
+  return { commit, tree, clock }
+}
+
+function lastEdits(entries: readonly JournalEntry[]): Iterable<RecordEdit> {
+  const editByRecord = new Map<RecordKey, RecordEdit>()
+  for (const entry of entries)
+    for (const { kind, collection, id, content } of entry.changes)
+      editByRecord.set(recordKey({ kind, collection, id }), {
+        kind,
+        collection,
+        id,
+        content: content === undefined ? undefined : { ...content, version: hashObject('blob', content.bytes) },
+      })
+  return editByRecord.values()
+}
+
+/**
+ * The clock of the last change; after the parent's even where the changes were made before the parent was known (by a node
+ * that had not met its cluster).
+ */
+function sealClock(parent: Clock, entries: readonly JournalEntry[]): Clock {
+  const last = entries.at(-1)?.clock ?? parent
+  return compareClock(last, parent) > 0 ? last : new HybridClock({ nowMs: () => last.ms }, parent).tick()
+}

@@ -1,0 +1,74 @@
+import { AtollError, type CommitId } from '@atolldb/core'
+import {
+  decodePayload,
+  decodeSegmentHeader,
+  frameLength,
+  framePayload,
+  SEGMENT_HEADER_BYTES,
+  type JournalEntry,
+} from './frame.ts'
+
+/** What one segment file holds. */
+export interface RecoveredSegment {
+  readonly firstSequence: number
+  readonly entries: readonly JournalEntry[]
+  /** Seal marks in the order they were written. */
+  readonly sealed: readonly { readonly sequence: number; readonly commit: CommitId }[]
+  /** Length of the intact part; what follows is a torn tail that nobody was promised. */
+  readonly goodBytes: number
+}
+
+/**
+ * Reads a segment. A damaged end of the last segment is a torn append and is left out; damage anywhere else, or with a
+ * synced frame behind it, is CORRUPT: nothing that was acknowledged is ever skipped in silence.
+ *
+ * @throws CORRUPT
+ */
+export function recoverSegment(file: string, bytes: Buffer, isLast: boolean): RecoveredSegment | undefined {
+  const firstSequence = decodeSegmentHeader(bytes)
+  if (firstSequence === undefined) {
+    // A segment is created with its header in one write: less of it is a creation that power loss cut short.
+    if (isLast && bytes.length <= SEGMENT_HEADER_BYTES) return undefined
+    throw corrupt(file, 'it does not begin as a journal segment')
+  }
+  const entries: JournalEntry[] = []
+  const sealed: { sequence: number; commit: CommitId }[] = []
+  let next = firstSequence
+  let offset = SEGMENT_HEADER_BYTES
+  for (;;) {
+    const payload = framePayload(bytes, offset)
+    if (payload === undefined) break
+    const frame = decodePayload(payload)
+    if (frame.type === 'sealed') sealed.push(frame)
+    else {
+      const first = frame.entries[0]?.sequence ?? next
+      if (first !== next) throw corrupt(file, `entry ${next} is missing at byte ${offset}`)
+      for (const entry of frame.entries) entries.push(entry)
+      next += frame.entries.length
+    }
+    offset += frameLength(payload)
+  }
+  if (offset < bytes.length) {
+    if (!isLast) throw corrupt(file, `damaged at byte ${offset}, with later segments behind it`)
+    const later = findSyncedFrame(bytes, offset + 1)
+    if (later !== undefined)
+      throw corrupt(file, `damaged at byte ${offset}, with an intact frame behind it at ${later}`)
+  }
+  return { firstSequence, entries, sealed, goodBytes: offset }
+}
+
+/** The offset of an intact frame that was written after everything before it was synced. */
+function findSyncedFrame(bytes: Buffer, from: number): number | undefined {
+  for (let offset = from; offset + 10 < bytes.length; offset++) {
+    // Cheap tests first: most offsets fail on the type or the length.
+    const type = bytes[offset + 8]
+    if (type !== 1 && type !== 2) continue
+    const payload = framePayload(bytes, offset)
+    if (payload !== undefined && (type === 2 || payload[1] === 1)) return offset
+  }
+  return undefined
+}
+
+function corrupt(file: string, reason: string): AtollError<'CORRUPT'> {
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --repair' })
+}

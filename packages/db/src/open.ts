@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import {
+  ChangeLists,
+  type Clock,
+  CLOCK_ZERO,
+  CommitGraph,
+  type CommitId,
+  compareClock,
+  type Environment,
+  HybridClock,
+  isAtollError,
+  parseCommitId,
+  parseNodeName,
+  type Transport,
+} from '@atolldb/core'
+import { Repository, verifyCommitSignature } from '@atolldb/git'
+import { createTransport } from '@atolldb/glob'
+import type { Database, Log, OpenOptions } from './api/database.ts'
+import { NodeDatabase } from './database.ts'
+import { dataDirectory, prepareDataDirectory } from './directory/data-directory.ts'
+import { loadIdentity, type NodeIdentity } from './directory/identity.ts'
+import { openLocked } from './directory/lock.ts'
+import { SettingsFile } from './directory/settings.ts'
+import { Branch } from './engine/branch.ts'
+import { Changes } from './engine/changes.ts'
+import { resolveCluster } from './engine/cluster.ts'
+import { History } from './engine/history.ts'
+import { sortByLineage } from './engine/lineage.ts'
+import { listIdSource } from './engine/list-ids.ts'
+import { RecordStore } from './engine/record-store.ts'
+import { Sealer } from './engine/sealer.ts'
+import { trustedNowMs } from './engine/wall-clock.ts'
+import type { JournalEntry } from './journal/frame.ts'
+import { Journal } from './journal/journal.ts'
+import { Replicator } from './replication/replicator.ts'
+import { countContested, type StatusParts } from './status.ts'
+import { viewChanges } from './view/fill.ts'
+import { View } from './view/view.ts'
+
+const DEFAULT_SEAL_DELAY_MS = 1_000
+const DEFAULT_LOCK_WAIT_MS = 1_000
+
+const systemEnvironment: Environment = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  randomBytes,
+}
+
+/**
+ * Opens a node on a data directory, creating it where it is missing. It is ready when it resolves, whether or not any peer
+ * can be reached.
+ *
+ * @throws INVALID (an option), LOCKED (another process has it), NOT_ACCESSIBLE, NEWER_FORMAT, CORRUPT (what is damaged is
+ * named, and nothing was changed), OTHER_CLUSTER, ADDRESS_IN_USE, STORAGE_FULL, STORAGE_FAILED
+ *
+ * @example
+ * const db = await open('./farm')
+ * await db.object('farms').put('north', { crop: 'rye' })
+ * await db.close()
+ */
+export async function open(directory: string, options: OpenOptions = {}): Promise<Database> {
+  const opening = new Opening()
+  try {
+    return await openNode(opening, directory, options)
+  } catch (error) {
+    await opening.undo()
+    throw error
+  }
+}
+
+/** What was opened so far: closed again in the opposite order. */
+class Opening {
+  readonly #undos: (() => Promise<void>)[] = []
+
+  onUndo(undo: () => Promise<void>): void {
+    this.#undos.push(undo)
+  }
+
+  async undo(): Promise<void> {
+    for (const undo of this.#undos.splice(0).toReversed()) await undo()
+  }
+}
+
+async function openNode(opening: Opening, path: string, options: OpenOptions): Promise<Database> {
+  const environment = options.environment ?? systemEnvironment
+  const log: Log = options.log ?? (() => undefined)
+  checkOptions(options)
+  const isMemory = options.storage === 'memory'
+  const directory = dataDirectory(isMemory ? await mkdtemp(join(tmpdir(), 'atoll-')) : resolve(path))
+  if (isMemory) opening.onUndo(() => rm(directory.path, { recursive: true, force: true }))
+  await prepareDataDirectory(directory)
+  const view = isMemory
+    ? await View.open(undefined)
+    : await openLocked(directory, options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS)
+  opening.onUndo(() => view.close())
+
+  const identity = await loadIdentity(directory.identity)
+  const settings = await SettingsFile.load(directory.state)
+  const repository = await Repository.open(directory.repository, { create: true })
+  opening.onUndo(() => repository.close())
+  const rollBack = new Late<void>(() => undefined)
+  const { journal, unsealed } = await Journal.open(
+    directory.journal,
+    isMemory ? 'os' : (options.durability ?? 'sync'),
+    () => rollBack.call(),
+  )
+  opening.onUndo(() => journal.close())
+
+  const graph = new CommitGraph(repository)
+  const changeLists = new ChangeLists(graph, repository)
+  const branch = await Branch.load(repository, graph)
+  const name = parseNodeName(options.name ?? settings.current.name ?? hostname().slice(0, 64))
+  await settings.change({ name, incarnation: settings.current.incarnation + 1 })
+  const clock = new HybridClock(environment, await latestClock(graph, branch, unsealed))
+  await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, options)
+
+  const changes = new Changes()
+  const wakeSealer = new Late<void>(() => undefined)
+  const repair = new Late<Promise<void>>(async () => undefined)
+  const parts = { journal, view, clock, currentMain: () => branch.state?.main }
+  const store = new RecordStore(
+    {
+      ...parts,
+      onPending: () => {
+        wakeSealer.call()
+        changes.tell()
+      },
+      repairView: error => {
+        log('warn', 'the view is damaged and is made anew', { error })
+        return repair.call()
+      },
+    },
+    { main: branch.state?.main, sequence: journal.lastSequence - unsealed.length },
+  )
+  rollBack.set(() => store.rollBack())
+  const announce = new Late<void>(() => undefined)
+  const history = new History({
+    repository,
+    branch,
+    graph,
+    changes: changeLists,
+    journal,
+    store,
+    clock,
+    author: () => ({ name, signer: identity.signer }),
+    onMoved: () => {
+      announce.call()
+      changes.tell()
+    },
+  })
+  repair.set(() =>
+    history.whileStill(state => store.rebuildView(state?.main, viewChanges(repository, undefined, state?.tree))),
+  )
+  await bringViewUpTo(view, repository, graph, branch)
+  await takeUpJournal({ graph, branch, history, store, identity, settings }, unsealed)
+
+  const monotonicMs = (): number => environment.monotonicMs()
+  const maxDelayMs = options.seal?.maxDelayMs ?? DEFAULT_SEAL_DELAY_MS
+  const sealer = new Sealer({ history, store, maxDelayMs, monotonicMs, log })
+  wakeSealer.set(() => sealer.wake())
+  opening.onUndo(() => sealer.stop())
+
+  const newestClock = (): Clock => clock.peek()
+  const nowMs = (): number | undefined => trustedNowMs(environment.nowMs(), newestClock())
+  const transport = await transportOf(options, identity, log)
+  const replicator =
+    transport &&
+    new Replicator({
+      transport,
+      repository,
+      graph,
+      environment,
+      verifySignature: verifyCommitSignature,
+      log,
+      name: () => name,
+      incarnation: settings.current.incarnation,
+      cluster: () => settings.current.cluster,
+      state: () => branch.state,
+      pin: cluster => settings.change({ cluster }),
+      adopt: async heads => {
+        await adopt({ history, graph, settings }, heads)
+        sealer.wake()
+      },
+      onChange: () => changes.tell(),
+      trustedNowMs: nowMs,
+    })
+  if (replicator !== undefined) {
+    announce.set(() => replicator.announce())
+    opening.onUndo(() => replicator.stop())
+    if (!settings.current.offline) await replicator.start()
+  }
+  sealer.wake()
+
+  const statusParts: StatusParts = {
+    isOffline: () => settings.current.offline,
+    hasNetwork: replicator !== undefined,
+    main: () => branch.state?.main,
+    store,
+    replicator,
+    storageFailure: () => journal.failure,
+    clockIsTrusted: () => nowMs() !== undefined,
+    contestedConflicts: () => countContested(store),
+  }
+  return new NodeDatabase({
+    node: identity.signer.node,
+    name: () => name,
+    cluster: () => settings.current.cluster,
+    environment,
+    settings,
+    branch,
+    repository,
+    graph,
+    store,
+    history,
+    sealer,
+    replicator,
+    nextListId: listIdSource(environment),
+    statusParts,
+    onChange: listener => changes.listen(listener),
+    release: () => opening.undo(),
+  })
+}
+
+/** A function that is known later: parts that call each other are made one after the other. */
+class Late<Result> {
+  #function: () => Result
+
+  constructor(untilThen: () => Result) {
+    this.#function = untilThen
+  }
+
+  set(value: () => Result): void {
+    this.#function = value
+  }
+
+  call(): Result {
+    return this.#function()
+  }
+}
+
+/** @throws INVALID */
+function checkOptions(options: OpenOptions): void {
+  if (options.cluster !== undefined) parseCommitId(options.cluster)
+  if (options.name !== undefined) parseNodeName(options.name)
+}
+
+/** No clock of this node is behind what it sealed, adopted or journaled before. */
+async function latestClock(graph: CommitGraph, branch: Branch, unsealed: readonly JournalEntry[]): Promise<Clock> {
+  let latest = branch.state === undefined ? CLOCK_ZERO : (await graph.node(branch.state.main)).clock
+  for (const { clock } of unsealed) if (compareClock(clock, latest) > 0) latest = clock
+  return latest
+}
+
+/** A view that is behind `main` (a crash came between) is brought up to it; one that knows nothing is filled. */
+async function bringViewUpTo(view: View, repository: Repository, graph: CommitGraph, branch: Branch): Promise<void> {
+  const { state } = branch
+  const { mark } = view
+  if (mark !== undefined && mark.main === state?.main) return
+  const before = await treeOfMark(graph, mark?.main)
+  if (before === 'unknown' || mark === undefined) await view.clear()
+  const from = before === 'unknown' || mark === undefined ? undefined : before
+  for await (const batch of viewChanges(repository, from, state?.tree)) await view.apply(batch, view.mark)
+  await view.apply([], { main: state?.main, sequence: mark?.sequence ?? 0 })
+}
+
+async function treeOfMark(graph: CommitGraph, main: CommitId | undefined) {
+  if (main === undefined) return undefined
+  try {
+    return (await graph.node(main)).tree
+  } catch (error) {
+    // A repository restored from elsewhere does not know it.
+    if (isAtollError(error, 'MISSING')) return 'unknown'
+    throw error
+  }
+}
+
+interface TakeUpParts {
+  readonly graph: CommitGraph
+  readonly branch: Branch
+  readonly history: History
+  readonly store: RecordStore
+  readonly identity: NodeIdentity
+  readonly settings: SettingsFile
+}
+
+/** What a crash left in the journal is pending again; what was made upon another `main` becomes a head of its own. */
+async function takeUpJournal(parts: TakeUpParts, unsealed: readonly JournalEntry[]): Promise<void> {
+  const { graph, branch, history, store, identity, settings } = parts
+  const { cluster } = settings.current
+  const sorted = await sortByLineage(graph, identity.signer.node, branch.state?.main, cluster, unsealed)
+  for (const { main, entries } of sorted.foreign) await history.sealUpon(main, entries)
+  store.replay(sorted.pending)
+}
+
+/** Adopts heads; the first that a node without a `main` hears of brings the root of its cluster with them. */
+async function adopt(
+  { history, graph, settings }: { history: History; graph: CommitGraph; settings: SettingsFile },
+  heads: readonly CommitId[],
+): Promise<void> {
+  const { cluster } = settings.current
+  if (!history.hasBegun && cluster !== undefined) {
+    await graph.node(cluster)
+    await history.begin(cluster)
+  }
+  await history.adopt(heads)
+}
+
+async function transportOf(options: OpenOptions, identity: NodeIdentity, log: Log): Promise<Transport | undefined> {
+  if (options.transport !== undefined) return options.transport
+  const { listen = [], bootstrap = [] } = options
+  if (listen.length === 0 && bootstrap.length === 0) return undefined
+  return createTransport({ privateKeySeed: identity.seed, listen, bootstrap, log })
+}

@@ -1,0 +1,87 @@
+import { type CommitId, decodeConflictEntry } from '@atolldb/core'
+import type { CollectionInfo } from './api/database.ts'
+import type { Status } from './api/status.ts'
+import type { RecordStore } from './engine/record-store.ts'
+import type { Replicator } from './replication/replicator.ts'
+
+/** What status is made of. */
+export interface StatusParts {
+  readonly isOffline: () => boolean
+  readonly hasNetwork: boolean
+  readonly main: () => CommitId | undefined
+  readonly store: RecordStore
+  readonly replicator: Replicator | undefined
+  /** Why writes are refused, if they are. */
+  readonly storageFailure: () => Error | undefined
+  readonly clockIsTrusted: () => boolean
+  readonly contestedConflicts: () => Promise<number>
+}
+
+const CONFLICTS = '.atoll.conflicts.'
+
+/** The users' collections: not Atoll's own. */
+export async function userCollections(store: RecordStore): Promise<CollectionInfo[]> {
+  const all = await store.collections()
+  return all
+    .filter(({ collection }) => !collection.startsWith('.atoll.'))
+    .map(({ kind, collection, records }) => ({ name: collection, kind, records }))
+    .toSorted((a, b) => (a.name < b.name || (a.name === b.name && a.kind < b.kind) ? -1 : 1))
+}
+
+/** Records in conflict where something that someone wrote had to give way. */
+export async function countContested(store: RecordStore): Promise<number> {
+  let contested = 0
+  for (const { kind, collection } of await store.collections()) {
+    if (!collection.startsWith(CONFLICTS)) continue
+    for await (const [, { bytes }] of store.range(kind, collection, {}))
+      if (decodeConflictEntry(bytes).contested) contested++
+  }
+  return contested
+}
+
+type StateWords = Pick<Status, 'state' | 'reason' | 'next'>
+
+/** Am I in sync, and if not, why, and what helps? */
+export function describeState(parts: StatusParts): StateWords {
+  const { replicator, store } = parts
+  const failure = parts.storageFailure()
+  if (failure !== undefined)
+    return { state: 'degraded', reason: failure.message, next: 'mend the disk, then restart the node' }
+  if (!parts.clockIsTrusted())
+    return {
+      state: 'degraded',
+      reason: 'the wall clock is behind what this node has already seen',
+      next: "set this machine's clock",
+    }
+  if (parts.isOffline()) return { state: 'offline', reason: 'taken offline by its operator', next: 'atoll online' }
+  if (!parts.hasNetwork || replicator === undefined)
+    return { state: 'alone', reason: 'opened without a network', next: 'atoll up --listen … or --bootstrap …' }
+  const peers = replicator.peers()
+  const connected = peers.filter(peer => peer.connected)
+  if (connected.length === 0) return alone(peers.find(peer => peer.error !== undefined))
+  const refused = connected.find(peer => peer.error?.startsWith('refused') === true)
+  if (refused !== undefined)
+    return {
+      state: 'degraded',
+      reason: `what ${refused.name ?? refused.id} sends is refused: ${refused.error}`,
+      next: 'atoll peers',
+    }
+  const main = parts.main()
+  const behind = connected.filter(peer => peer.main !== main)
+  if (main === undefined) return { state: 'syncing', reason: 'meeting its cluster', next: undefined }
+  if (behind.length > 0 || store.pendingChanges > 0)
+    return { state: 'syncing', reason: syncingReason(behind.length, store.pendingChanges), next: 'atoll sync' }
+  return { state: 'synced', reason: undefined, next: undefined }
+}
+
+function alone(failing: Status['peers'][number] | undefined): StateWords {
+  const reason = failing === undefined ? 'no peer is connected' : `${failing.address || failing.id}: ${failing.error}`
+  return { state: 'alone', reason, next: 'it keeps trying; check the address with: atoll peers' }
+}
+
+function syncingReason(behind: number, pending: number): string {
+  const parts: string[] = []
+  if (behind > 0) parts.push(`${behind} connected ${behind === 1 ? 'peer holds' : 'peers hold'} another main`)
+  if (pending > 0) parts.push(`${pending} ${pending === 1 ? 'change waits' : 'changes wait'} to be sealed`)
+  return parts.join('; ')
+}

@@ -1,0 +1,55 @@
+/**
+ * The view's keys and values, in a LevelDB whose keys are UTF-8 strings. It is derived data: this format may change with
+ * a new number in `format`, and the view is then rebuilt.
+ *
+ *     "f"                              format number, decimal
+ *     "m"                              mark: JSON { main, sequence } up to which everything below is complete
+ *     "n" NUL kind NUL collection      number of live records, decimal
+ *     "r" NUL kind NUL collection NUL id   value = CRC-32 of key and rest (u32 LE), format (u8: 1 JSON, 2 bytes), content
+ *
+ * Collection names have no NUL, so the id is everything after the third one, and ids sort by their UTF-8 bytes.
+ */
+import { crc32 } from 'node:zlib'
+import type { CollectionKind, CollectionName, ContentFormat, RecordRef } from '@atolldb/core'
+
+export const VIEW_FORMAT = '1'
+export const FORMAT_KEY = 'f'
+export const MARK_KEY = 'm'
+const VALUE_HEADER_BYTES = 5
+
+export function viewKey(ref: RecordRef): string {
+  return `r\0${ref.kind}\0${ref.collection}\0${ref.id}`
+}
+
+export function countKey(kind: CollectionKind, collection: CollectionName): string {
+  return `n\0${kind}\0${collection}`
+}
+
+export const COUNT_RANGE = { gte: 'n\0', lt: 'n\x01' }
+
+/** All keys of a collection lie in [prefix, end). */
+export function collectionRange(kind: CollectionKind, collection: CollectionName): { prefix: string; end: string } {
+  const stem = `r\0${kind}\0${collection}`
+  return { prefix: `${stem}\0`, end: `${stem}\x01` }
+}
+
+/** A record's content in the view. */
+export interface ViewContent {
+  readonly format: ContentFormat
+  readonly bytes: Uint8Array
+}
+
+export function encodeViewValue(key: string, content: ViewContent): Buffer {
+  const value = Buffer.allocUnsafe(VALUE_HEADER_BYTES + content.bytes.length)
+  value[4] = content.format === 'json' ? 1 : 2
+  value.set(content.bytes, VALUE_HEADER_BYTES)
+  value.writeUInt32LE(crc32(value.subarray(4), crc32(key)), 0)
+  return value
+}
+
+/** Undefined when the value is damaged. The bytes are a view of `value`. */
+export function decodeViewValue(key: string, value: Buffer): ViewContent | undefined {
+  if (value.length < VALUE_HEADER_BYTES || (value[4] !== 1 && value[4] !== 2)) return undefined
+  if (value.readUInt32LE(0) !== crc32(value.subarray(4), crc32(key))) return undefined
+  return { format: value[4] === 1 ? 'json' : 'bytes', bytes: value.subarray(VALUE_HEADER_BYTES) }
+}
