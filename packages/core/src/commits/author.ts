@@ -6,8 +6,8 @@ import { isWellFormed } from '../text.ts'
 import { clockSeconds } from './clock.ts'
 import type { Clock } from './clock.ts'
 
-// Control characters end lines, angle brackets end names, and git trims blanks from the ends.
-const unfitName = /[\p{Cc}<>]|^\s|\s$|^$/u
+// Control characters and line separators end lines, angle brackets end names, and git trims blanks from the ends.
+const unfitName = /[\p{Cc}\p{Zl}\p{Zp}<>]|^\s|\s$|^$/u
 
 /**
  * The name that a node shows in commits: 1 to 64 characters, none of them a control character or an angle bracket, no blank

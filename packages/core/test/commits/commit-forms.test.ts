@@ -1,5 +1,6 @@
 import { fakeNodeId, fakeSigner } from '@atolldb/testkit'
 import { describe, expect, it } from 'vitest'
+import { parseNodeName } from '../../src/commits/author.ts'
 import { composeDataCommit, parseDataCommit } from '../../src/commits/data-commit.ts'
 import { assertMergeForm, composeMergeCommit } from '../../src/commits/merge-commit.ts'
 import { parseRootCommit } from '../../src/commits/root-commit.ts'
@@ -79,6 +80,15 @@ describe('a data commit', () => {
   it('is not taken for a root commit', () => {
     expect(() => parseRootCommit({ ...commit, parents: [] })).toThrow(refused)
   })
+})
+
+describe('the name of a node', () => {
+  it.each(['north', 'Nørth 1', '北', 'a'.repeat(64)])('may be %j', name => expect(parseNodeName(name)).toBe(name))
+
+  it.each(['', ' ', ' a', 'a ', 'a\nb', 'a\u007fb', 'a\u2028b', 'a<b', 'a>b', '\ud800', 'a'.repeat(65)])(
+    'may not be %j',
+    name => expect(() => parseNodeName(name)).toThrow(expect.objectContaining({ code: 'INVALID' })),
+  )
 })
 
 describe('a merge commit', () => {
