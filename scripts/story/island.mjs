@@ -3,6 +3,7 @@ import { createWriteStream, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { createClient } from '@atolldb/client'
 
 const atoll = fileURLToPath(new URL('../../packages/cli/bin/atoll.js', import.meta.url))
 const startTimeoutMs = 20_000
@@ -83,6 +84,11 @@ export class Island {
 
   async json(...args) {
     return JSON.parse(await this.run(...args, '--json'))
+  }
+
+  /** The node's door, for questions that are asked too often to start a command for each. */
+  door() {
+    return createClient(JSON.parse(readFileSync(join(this.directory, 'door.json'), 'utf8')))
   }
 
   /** The records of a collection, as a map from id to value. */
