@@ -26,7 +26,7 @@ export type CollectionKind = 'objects' | 'lists'
 
 const objectIdPattern = /^[0-9a-f]{40}$/
 const collectionNamePattern = /^[a-z0-9][a-z0-9._-]*$/
-const reservedNamePattern = /^\.atoll(\.[a-z0-9._-]+)+$/
+const reservedNamePattern = /^\.atoll\.[a-z0-9._-]+$/
 const ulidPattern = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/
 const nodeIdPattern = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
 
@@ -66,7 +66,8 @@ export function parseCollectionName(text: unknown): CollectionName {
 
 /** The name of any collection in a tree, Atoll's own (`.atoll.…`) included. @throws INVALID */
 export function parseStoredCollectionName(text: string): CollectionName {
-  if (reservedNamePattern.test(text) && text.length <= MAX_COLLECTION_NAME_LENGTH + 32) return text as CollectionName
+  // `.atoll.conflicts.objects.` goes before the name of a collection.
+  if (text.length <= MAX_COLLECTION_NAME_LENGTH + 32 && reservedNamePattern.test(text)) return text as CollectionName
   return parseCollectionName(text)
 }
 

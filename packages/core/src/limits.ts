@@ -28,7 +28,7 @@ export const MAX_MERGE_HEADS = 256
 export const MAX_OBJECT_LEAF_RECORDS = 64
 /** A leaf of a List: lines, and bytes where it holds more than one line. */
 export const MAX_LIST_LEAF_RECORDS = 128
-export const MAX_LIST_LEAF_BYTES = 64 * 1024
+export const MAX_LIST_LEAF_BYTES = 16 * 1024
 /** An escaped name longer than this continues in a sub-directory. */
 export const MAX_FILE_NAME_LENGTH = 100
 export const MAX_CLOCK_COUNTER = 0xffff

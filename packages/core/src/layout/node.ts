@@ -7,7 +7,7 @@
  *
  *     Objects  leaf   a directory of at most 64 files `<id>.json` or `<id>.bin`
  *              inner  a directory with a directory `<prefix + byte>` for each child, and the file of the record at the prefix
- *     Lists    leaf   a file of lines (see list-leaf.ts): at most 128, and at most 64 KiB where there is more than one
+ *     Lists    leaf   a file of lines (see list-leaf.ts): at most 128, and at most 16 KiB where there is more than one
  *              inner  a directory with, for each child, `<prefix + byte>.jsonl` (a leaf) or a directory `<prefix + byte>`
  *
  * Names are escaped and cut as in names.ts; a record keeps its whole id as its name.
