@@ -34,7 +34,7 @@ export async function seal({ directory, rounds, records }) {
         return (records / importMs) * 1000
       },
     })
-    const title = `seal ${records.toLocaleString('en-US')} records in ${Math.ceil(records / commitRecords)} commits`
+    const title = `seal ${records.toLocaleString('en-US')} records, ${commitRecords.toLocaleString('en-US')} a commit`
     return faster(title, '/s', measures, 'git fast-import', 2, 3)
   })
 }
