@@ -32,12 +32,15 @@ async function start(): Promise<Libp2pNode['libp2p']> {
 
 test('gossip goes on over the second connection when the first ends', async () => {
   const [a, b] = await Promise.all([start(), start()])
-  const subscribed = once(a.services.gossip, 'subscription-change')
+  const subscribed = Promise.all([
+    once(a.services.gossip, 'subscription-change'),
+    once(b.services.gossip, 'subscription-change'),
+  ])
   const first = await a.dial(b.getMultiaddrs())
   await subscribed
-  const second = once(a, 'connection:open')
+  const identified = Promise.all([once(a, 'peer:identify'), once(b, 'peer:identify')])
   await b.dial(a.getMultiaddrs(), { force: true })
-  await second
+  await identified
   expect(a.getConnections()).toHaveLength(2)
   const again = Promise.all([
     once(a.services.gossip, 'subscription-change'),
