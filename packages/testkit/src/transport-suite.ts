@@ -1,6 +1,7 @@
 import { MAX_GLOB_MESSAGE_BYTES, MAX_STREAMS_PER_PROTOCOL } from '@atolldb/core'
 import type { ByteStream, NodeId, PeerEvent, Transport } from '@atolldb/core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { expectDelivery, readAll, withoutPeer } from './transport-checks.ts'
 
 export interface CreateTransportOptions {
   /** Addresses to listen on; a free one when absent. */
@@ -46,13 +47,6 @@ interface Peer {
   readonly transport: Transport
   readonly self: NodeId
   readonly log: PeerLog
-}
-
-/** Reads to the end. */
-export async function readAll(stream: ByteStream): Promise<Uint8Array[]> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream.source) chunks.push(chunk)
-  return chunks
 }
 
 /** A promise for one value, and the way to give it. */
@@ -462,43 +456,8 @@ export function testTransport({ create }: TransportSuiteOptions): void {
   }
 }
 
-/** The first address of a node, for others to take: without its peer id. */
-export function withoutPeer(transport: Transport): string {
-  return transport.addresses()[0]?.replace(/\/p2p\/.*$/, '') ?? ''
-}
-
 /** A source that has nothing to say yet. */
 async function* never(): AsyncGenerator<Uint8Array> {
   await new Promise<never>(() => undefined)
   yield new Uint8Array()
-}
-
-/**
- * Broadcasts, again and again since the channel may lose messages, until each of the others has got one, and checks what
- * they got. Messages begin with the id of their sender and are of the size given.
- */
-export async function expectDelivery(
-  sender: { readonly transport: Transport },
-  receivers: readonly { readonly transport: Transport }[],
-  sizeBytes = 100,
-): Promise<void> {
-  const { self } = sender.transport
-  const message = bytes(`${self} `.padEnd(sizeBytes, 'x'))
-  const undos: (() => void)[] = []
-  const delivered = receivers.map(
-    async ({ transport }) =>
-      new Promise<{ from: NodeId; got: Uint8Array }>(resolve => {
-        undos.push(
-          transport.onBroadcast((from, got) => {
-            if (from === self && got.length === sizeBytes) resolve({ from, got })
-          }),
-        )
-      }),
-  )
-  const send = () => void sender.transport.broadcast(message)
-  const again = setInterval(send, 50)
-  send()
-  for (const { got } of await Promise.all(delivered)) expect(Buffer.from(got).equals(Buffer.from(message))).toBe(true)
-  clearInterval(again)
-  for (const undo of undos) undo()
 }
