@@ -156,9 +156,19 @@ class Parser {
 
   #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at
-    const found = pattern.exec(this.#text)?.[0]
+    const found = this.#match(pattern)
     if (found !== undefined) this.#at += found.length
     return found
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    try {
+      return pattern.exec(this.#text)?.[0]
+    } catch (cause) {
+      // Millions of escapes in one string exhaust the matcher's stack.
+      if (cause instanceof RangeError) throw this.#error('a string has too many escapes')
+      throw cause
+    }
   }
 
   #error(reason: string): Error {
