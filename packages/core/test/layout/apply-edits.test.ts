@@ -63,7 +63,7 @@ describe('the tree', () => {
     )
     const zeros = '0'.repeat(20)
     expect([...(await listFiles(store, tree)).keys()]).toEqual(
-      [...'0123456789'].map(digit => `lists/readings/01j${zeros}0${digit}.jsonl`),
+      Array.from('0123456789', digit => `lists/readings/01j${zeros}0${digit}.jsonl`),
     )
     expect(tree).toMatchInlineSnapshot(`"8364d6216b86ca5ff76ffddca5d63cbfeba4c5da"`)
   })
@@ -100,7 +100,6 @@ describe('edits', () => {
         )
         .map(([name, id]) => `lists/${name}/${id}`),
       value: fc.option(fc.constantFrom('1', '900', '40000'), { nil: undefined, freq: 3 }),
-    }),
     })
     const batch = fc.oneof(
       fc.array(fc.oneof(objectEdit, listEdit), { maxLength: 6 }),
@@ -116,7 +115,9 @@ describe('edits', () => {
         let tree: ObjectId | undefined
         for (const batchOfEdits of batches) {
           const edits = Array.isArray(batchOfEdits)
-            ? batchOfEdits.map(({ path, value }) => edit(store, path, value && JSON.stringify('x'.repeat(Number(value)))))
+            ? batchOfEdits.map(({ path, value }) =>
+                edit(store, path, value && JSON.stringify('x'.repeat(Number(value)))),
+              )
             : [...records.values()]
                 .filter((_, i) => i % batchOfEdits.keepEvery > 0)
                 .map(record => ({ ...record, content: undefined }))

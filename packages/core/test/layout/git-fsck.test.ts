@@ -42,7 +42,7 @@ class StockRepository {
   }
 
   git(...args: string[]): string {
-    return execFileSync('git', args, { cwd: this.#directory, encoding: 'utf8', maxBuffer: 1 << 26 })
+    return execFileSync('git', args, { cwd: this.#directory, encoding: 'utf8', maxBuffer: 1 << 26, stdio: 'pipe' })
   }
 
   take(store: MemoryObjectStore): void {

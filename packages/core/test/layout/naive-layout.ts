@@ -82,7 +82,7 @@ function spareDevice(name: string): string {
 
 function escape(bytes: string): string {
   if (bytes === '') return '%'
-  const escaped = [...bytes].map(byte =>
+  const escaped = Array.from(bytes, byte =>
     /[A-Za-z0-9_-]/.test(byte) ? byte : `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
   return spareDevice(escaped.join(''))
