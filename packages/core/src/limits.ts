@@ -43,6 +43,10 @@ export const MAX_DRIFT_MS = 5 * 60 * 1000
 export const MAX_GLOB_MESSAGE_BYTES = 16 * 1024
 export const MAX_HEADS_PER_MESSAGE = 256
 
+// Exchange of heads
+export const MAX_ADDRESSES_PER_HELLO = 64
+export const MAX_ADDRESS_LENGTH = 256
+
 // Targeted fetch
 export const MAX_FETCH_WANTS = 256
 export const MAX_FETCH_HAVES = 1024
@@ -68,5 +72,9 @@ assert(MAX_MERGED_VALUE_BYTES < MAX_OBJECT_BYTES, 'a merged value is a legal obj
 assert(MAX_HEADS_PER_MESSAGE >= MAX_MERGE_HEADS, 'all heads of a merge can be told in one message')
 assert(MAX_MERGE_HEADS * 48 + 1024 < MAX_GLOB_MESSAGE_BYTES, 'that message fits the glob')
 assert(MAX_MERGE_HEADS * 48 + 1024 < MAX_COMMIT_OBJECT_BYTES, 'a merge commit of all heads is a legal commit')
+assert(
+  MAX_HEADS_PER_MESSAGE * 48 + 2 * MAX_ADDRESSES_PER_HELLO * (MAX_ADDRESS_LENGTH + 8) + 1024 < MAX_FRAME_BYTES,
+  'a hello fits a frame',
+)
 assert(MAX_FETCH_HAVES * 48 < MAX_FRAME_BYTES, 'a request fits a frame')
 assert(FETCH_PACK_TARGET_BYTES + MAX_COMMIT_VALUE_BYTES < MAX_FETCH_PACK_BYTES, 'the largest commit fits a pack')

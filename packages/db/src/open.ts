@@ -42,6 +42,7 @@ import { View } from './view/view.ts'
 
 const DEFAULT_SEAL_DELAY_MS = 1_000
 const DEFAULT_LOCK_WAIT_MS = 1_000
+const MAX_REMEMBERED_ADDRESSES = 256
 
 const systemEnvironment: Environment = {
   nowMs: () => Date.now(),
@@ -180,6 +181,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       cluster: () => settings.current.cluster,
       state: () => branch.state,
       pin: cluster => settings.change({ cluster }),
+      meet: addresses => meet(transport, settings, addresses),
       adopt: async heads => {
         await adopt({ history, graph, settings }, heads)
         sealer.wake()
@@ -190,6 +192,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   if (replicator !== undefined) {
     announce.set(() => replicator.announce())
     opening.onUndo(() => replicator.stop())
+    transport?.remember(settings.current.addresses)
     if (!settings.current.offline) await replicator.start()
   }
   sealer.wake()
@@ -306,6 +309,16 @@ async function adopt(
     await history.begin(cluster)
   }
   await history.adopt(heads)
+}
+
+/** Addresses that members told are kept, the newest first, and dialled for ever. */
+async function meet(transport: Transport, settings: SettingsFile, told: readonly string[]): Promise<void> {
+  const known = settings.current.addresses
+  const ours = new Set(transport.addresses())
+  const added = told.filter(address => !known.includes(address) && !ours.has(address))
+  if (added.length === 0) return
+  await settings.change({ addresses: [...added, ...known].slice(0, MAX_REMEMBERED_ADDRESSES) })
+  transport.remember(added)
 }
 
 async function transportOf(options: OpenOptions, identity: NodeIdentity, log: Log): Promise<Transport | undefined> {

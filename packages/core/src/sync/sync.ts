@@ -1,48 +1,78 @@
 import type { CommitId, NodeId } from '../ids.ts'
+import { MAX_FETCH_WANTS } from '../limits.ts'
 
 /**
  * Decides what to fetch from whom. Sans-I/O: `step(state, event)` changes the state and returns the effects to perform; the
  * driver asks the store which heads are unknown and performs the fetches.
  *
- * Rules: one fetch per peer at a time, a want from one peer at a time, another peer when the first fails; a peer that failed
- * is left alone for a while, longer each time, and far longer when what it sent was refused.
+ * Rules: one fetch per peer at a time; a want from one peer at a time, unless that one has become slow; another peer when
+ * one fails. A peer that fails, or does not deliver what it told of, is left alone for a while, longer each time, and far
+ * longer when what it sent was refused. That outlives its connections, else a peer would be rid of it by dialling again.
  */
 
 const RETRY_MS = 1_000
 const MAX_RETRY_MS = 60_000
 const REFUSED_RETRY_MS = 5 * 60_000
+const MAX_REFUSED_RETRY_MS = 60 * 60_000
+/** After so long without progress, what is fetched from a peer may be asked of another one too. */
+const SLOW_MS = 30_000
+/** Peers that are gone and were at fault are remembered, so many at most. */
+const MAX_GONE_PEERS = 1_024
 
 export interface SyncPeer {
+  isConnected: boolean
   /** Its heads that we lack, as last told. */
   unknown: Set<CommitId>
-  fetching: readonly CommitId[]
+  fetch: SyncFetch | undefined
+  /** Fetches in a row that did not bring what was wanted. */
   failures: number
+  /** Of them those, in a row, whose bytes were refused. */
+  refusals: number
   /** Not asked before this moment of the monotonic clock. */
   waitUntilMs: number
 }
 
+export interface SyncFetch {
+  readonly number: number
+  readonly wants: readonly CommitId[]
+  /** When it last brought something. */
+  progressMs: number
+}
+
 export interface SyncState {
   readonly peers: Map<NodeId, SyncPeer>
+  fetches: number
 }
+
+/** `failed`: it broke off, or did not bring everything. `refused`: it brought what breaks a rule. */
+export type FetchOutcome = 'done' | 'failed' | 'refused'
 
 export type SyncEvent =
   | { readonly type: 'peer-connected'; readonly peer: NodeId }
   | { readonly type: 'peer-gone'; readonly peer: NodeId }
   /** A peer told its heads; `unknown` are those that we lack. */
   | { readonly type: 'heads-told'; readonly peer: NodeId; readonly unknown: readonly CommitId[] }
-  /** We hold these now, from whomever. */
-  | { readonly type: 'adopted'; readonly heads: readonly CommitId[] }
-  | { readonly type: 'fetch-ended'; readonly peer: NodeId; readonly outcome: 'done' | 'failed' | 'refused' }
+  /** These are in our repository now, from whomever. */
+  | { readonly type: 'arrived'; readonly commits: readonly CommitId[] }
+  /** A fetch brought something new. */
+  | { readonly type: 'fetch-progress'; readonly peer: NodeId; readonly fetch: number }
+  | { readonly type: 'fetch-ended'; readonly peer: NodeId; readonly fetch: number; readonly outcome: FetchOutcome }
   | { readonly type: 'timer' }
 
 export type SyncEffect =
-  | { readonly type: 'fetch'; readonly peer: NodeId; readonly wants: readonly CommitId[] }
-  /** Ask a peer for its heads again: what it told may be out of date. */
+  | { readonly type: 'fetch'; readonly peer: NodeId; readonly fetch: number; readonly wants: readonly CommitId[] }
+  /** Ask a peer for its heads. */
   | { readonly type: 'ask-heads'; readonly peer: NodeId }
+  /** Hand in a `timer` event at that moment of the monotonic clock; replaces the one before. */
   | { readonly type: 'wake'; readonly atMs: number }
 
 export function newSyncState(): SyncState {
-  return { peers: new Map() }
+  return { peers: new Map(), fetches: 0 }
+}
+
+/** All connections have ended, by our wish. Who was at fault is still remembered. */
+export function disconnectAll(state: SyncState): void {
+  for (const peer of [...state.peers.keys()]) peerGone(state, peer)
 }
 
 /** Takes one event at this moment of the monotonic clock. */
@@ -50,22 +80,27 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
   const effects: SyncEffect[] = []
   switch (event.type) {
     case 'peer-connected':
-      state.peers.set(event.peer, { unknown: new Set(), fetching: [], failures: 0, waitUntilMs: 0 })
+      peerConnected(state, event.peer)
       effects.push({ type: 'ask-heads', peer: event.peer })
       break
     case 'peer-gone':
-      state.peers.delete(event.peer)
+      peerGone(state, event.peer)
       break
     case 'heads-told': {
       const peer = state.peers.get(event.peer)
-      if (peer !== undefined) peer.unknown = new Set(event.unknown)
+      if (peer?.isConnected === true) peer.unknown = new Set(event.unknown)
       break
     }
-    case 'adopted':
-      for (const peer of state.peers.values()) for (const head of event.heads) peer.unknown.delete(head)
+    case 'arrived':
+      for (const peer of state.peers.values()) for (const commit of event.commits) peer.unknown.delete(commit)
       break
+    case 'fetch-progress': {
+      const fetch = fetchOf(state, event)
+      if (fetch !== undefined) fetch.progressMs = nowMs
+      break
+    }
     case 'fetch-ended':
-      effects.push(...fetchEnded(state, event.peer, event.outcome, nowMs))
+      fetchEnded(state, event, nowMs)
       break
     case 'timer':
       break
@@ -73,40 +108,89 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
   return [...effects, ...nextFetches(state, nowMs)]
 }
 
-function fetchEnded(state: SyncState, id: NodeId, outcome: 'done' | 'failed' | 'refused', nowMs: number): SyncEffect[] {
+function peerConnected(state: SyncState, id: NodeId): void {
+  const known = state.peers.get(id)
+  const { failures, refusals, waitUntilMs } = known ?? { failures: 0, refusals: 0, waitUntilMs: 0 }
+  state.peers.set(id, {
+    isConnected: true,
+    unknown: new Set(),
+    fetch: undefined,
+    failures,
+    refusals,
+    waitUntilMs,
+  })
+}
+
+function peerGone(state: SyncState, id: NodeId): void {
   const peer = state.peers.get(id)
-  if (peer === undefined) return []
-  peer.fetching = []
-  if (outcome === 'done') {
+  if (peer === undefined) return
+  state.peers.delete(id)
+  if (peer.failures === 0) return
+  // To the end of the map: those gone longest ago are forgotten first.
+  state.peers.set(id, { ...peer, isConnected: false, unknown: new Set(), fetch: undefined })
+  let gone = 0
+  for (const { isConnected } of state.peers.values()) if (!isConnected) gone++
+  for (const [old, { isConnected }] of state.peers) {
+    if (gone <= MAX_GONE_PEERS) break
+    if (isConnected) continue
+    state.peers.delete(old)
+    gone--
+  }
+}
+
+/** Undefined when it belongs to a connection that has ended. */
+function fetchOf(state: SyncState, event: { peer: NodeId; fetch: number }): SyncFetch | undefined {
+  const fetch = state.peers.get(event.peer)?.fetch
+  return fetch?.number === event.fetch ? fetch : undefined
+}
+
+function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }, nowMs: number): void {
+  const peer = state.peers.get(event.peer)
+  if (peer === undefined) return
+  const fetch = fetchOf(state, event)
+  // Its connection ended first: that is nobody's fault, but bytes that break a rule are.
+  if (fetch === undefined && event.outcome !== 'refused') return
+  if (fetch !== undefined) peer.fetch = undefined
+  const isDelivered = fetch?.wants.every(want => !peer.unknown.has(want)) === true
+  if (event.outcome === 'done' && isDelivered) {
     peer.failures = 0
-    // What is still unknown after a whole answer is out of date, or held back.
-    if (peer.unknown.size === 0) return []
-    peer.unknown.clear()
-    return [{ type: 'ask-heads', peer: id }]
+    peer.refusals = 0
+    return
   }
   peer.failures++
-  const base = outcome === 'refused' ? REFUSED_RETRY_MS : RETRY_MS
-  const waitMs = Math.min(base * 2 ** (peer.failures - 1), Math.max(base, MAX_RETRY_MS))
+  peer.refusals = event.outcome === 'refused' ? peer.refusals + 1 : 0
+  const waitMs =
+    peer.refusals > 0
+      ? Math.min(REFUSED_RETRY_MS * 2 ** (peer.refusals - 1), MAX_REFUSED_RETRY_MS)
+      : Math.min(RETRY_MS * 2 ** (peer.failures - 1), MAX_RETRY_MS)
   peer.waitUntilMs = nowMs + waitMs
-  return []
 }
 
 function nextFetches(state: SyncState, nowMs: number): SyncEffect[] {
   const effects: SyncEffect[] = []
-  const underWay = new Set<CommitId>()
-  for (const peer of state.peers.values()) for (const want of peer.fetching) underWay.add(want)
+  const slowAtByWant = new Map<CommitId, number>()
+  for (const { fetch } of state.peers.values()) {
+    if (fetch === undefined || fetch.progressMs + SLOW_MS <= nowMs) continue
+    for (const want of fetch.wants) slowAtByWant.set(want, fetch.progressMs + SLOW_MS)
+  }
   let wakeMs = Infinity
   for (const [id, peer] of state.peers) {
-    if (peer.fetching.length > 0) continue
-    const wants = [...peer.unknown].filter(head => !underWay.has(head))
-    if (wants.length === 0) continue
+    if (peer.fetch !== undefined || peer.unknown.size === 0) continue
     if (peer.waitUntilMs > nowMs) {
       wakeMs = Math.min(wakeMs, peer.waitUntilMs)
       continue
     }
-    peer.fetching = wants
-    for (const want of wants) underWay.add(want)
-    effects.push({ type: 'fetch', peer: id, wants })
+    const wants: CommitId[] = []
+    for (const head of peer.unknown) {
+      const slowAtMs = slowAtByWant.get(head)
+      if (slowAtMs !== undefined) wakeMs = Math.min(wakeMs, slowAtMs)
+      else if (wants.length < MAX_FETCH_WANTS) wants.push(head)
+    }
+    if (wants.length === 0) continue
+    const number = ++state.fetches
+    peer.fetch = { number, wants, progressMs: nowMs }
+    for (const want of wants) slowAtByWant.set(want, nowMs + SLOW_MS)
+    effects.push({ type: 'fetch', peer: id, fetch: number, wants })
   }
   if (wakeMs !== Infinity) effects.push({ type: 'wake', atMs: wakeMs })
   return effects

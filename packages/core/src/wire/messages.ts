@@ -6,7 +6,8 @@
  *       heads    { v, kind: "heads", cluster, sequence: [incarnation, counter], heads: [id…], main: id, clock }
  *
  *     `/atoll/hello/1`, one frame each way, the dialler of the stream first:
- *       hello    { v, cluster: id | null, name, heads: [id…], main: id | null }
+ *       hello    { v, cluster: id | null, name, heads: [id…], main: id | null, addresses: [multiaddr…], peers: [multiaddr…] }
+ *                `addresses`: where the sender listens; `peers`: where those listen that it is connected to
  *
  *     `/atoll/fetch/1`, a request, then any number of packs, then an end; each pack head is followed by that many bytes of
  *     a git pack in frames of their own:
@@ -22,6 +23,8 @@ import type { Clock } from '../commits/clock.ts'
 import { AtollError } from '../errors.ts'
 import type { CommitId } from '../ids.ts'
 import {
+  MAX_ADDRESS_LENGTH,
+  MAX_ADDRESSES_PER_HELLO,
   MAX_CLOCK_COUNTER,
   MAX_CLOCK_MS,
   MAX_FETCH_HAVES,
@@ -54,6 +57,10 @@ export interface Hello {
   readonly name: string
   readonly heads: readonly CommitId[]
   readonly main: CommitId | undefined
+  /** Where the sender listens: multiaddrs with its peer id. */
+  readonly addresses: readonly string[]
+  /** Where peers of the sender listen: a hint whom to dial, so that a cluster outlives its bootstrap peer. */
+  readonly peers: readonly string[]
 }
 
 export interface FetchRequest {
@@ -96,13 +103,15 @@ export function decodeHeads(bytes: Uint8Array): HeadsMessage {
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { cluster, name, heads, main } = hello
+  const { cluster, name, heads, main, addresses, peers } = hello
   return encode({
     v: 1,
     cluster: cluster === undefined ? null : idToBytes(cluster),
     name,
     heads: heads.map(idToBytes),
     main: main === undefined ? null : idToBytes(main),
+    addresses: [...addresses],
+    peers: [...peers],
   })
 }
 
@@ -114,6 +123,8 @@ export function decodeHello(bytes: Uint8Array): Hello {
     name: text(fields['name'], 'name', MAX_NODE_NAME_LENGTH * 4),
     heads: ids(fields['heads'], 'heads', MAX_HEADS_PER_MESSAGE),
     main: optionalId(fields['main'], 'main'),
+    addresses: texts(fields['addresses'], 'addresses', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
+    peers: texts(fields['peers'], 'peers', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
   }
 }
 
@@ -184,6 +195,11 @@ function pair(value: unknown, field: string, maxFirst: number, maxSecond: number
 function text(value: unknown, field: string, maxLength: number): string {
   if (typeof value !== 'string' || value.length > maxLength) throw malformed(field)
   return value
+}
+
+function texts(value: unknown, field: string, max: number, maxLength: number): string[] {
+  if (!Array.isArray(value) || value.length > max) throw malformed(field)
+  return value.map(item => text(item, field, maxLength))
 }
 
 function id(value: unknown, field: string): CommitId {

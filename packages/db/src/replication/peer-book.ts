@@ -8,6 +8,8 @@ export interface PeerRecord {
   unknown: number
   lastSyncMs: number | undefined
   error: string | undefined
+  /** Where it listens, as it says. */
+  addresses: readonly string[]
   /** Of its newest glob message; older ones are replays. */
   sequence: readonly [incarnation: number, counter: number]
 }
@@ -25,6 +27,7 @@ export class PeerBook {
         unknown: 0,
         lastSyncMs: undefined,
         error: undefined,
+        addresses: [],
         sequence: [0, 0],
       }
       this.#recordById.set(peer, record)

@@ -11,6 +11,8 @@ import {
   HELLO_PROTOCOL,
   type Hello,
   isAtollError,
+  MAX_ADDRESS_LENGTH,
+  MAX_ADDRESSES_PER_HELLO,
   MAX_FETCH_WANTS,
   MAX_HEADS_PER_MESSAGE,
   newSyncState,
@@ -53,6 +55,8 @@ export interface ReplicatorParts {
   readonly state: () => BranchState | undefined
   /** The node has no cluster yet, and a peer told its own: belong to that one from now on. */
   readonly pin: (cluster: CommitId) => Promise<void>
+  /** Addresses of members, to be dialled from now on, over restarts too. */
+  readonly meet: (addresses: readonly string[]) => Promise<void>
   /** Adopt verified commits that are in the repository. */
   readonly adopt: (heads: readonly CommitId[]) => Promise<void>
   /** Something that status shows has changed. */
@@ -169,10 +173,17 @@ export class Replicator {
   // --- What peers say ------------------------------------------------------------------------------------------------
 
   #hello(): Hello {
-    const { cluster, name, state } = this.#parts
+    const { cluster, name, state, transport } = this.#parts
     const now = state()
-    const heads = (now?.heads ?? []).slice(0, MAX_HEADS_PER_MESSAGE)
-    return { cluster: cluster(), name: name(), heads, main: now?.main }
+    const peers = transport.peers().flatMap(({ id }) => this.#book.of(id).addresses)
+    return {
+      cluster: cluster(),
+      name: name(),
+      heads: (now?.heads ?? []).slice(0, MAX_HEADS_PER_MESSAGE),
+      main: now?.main,
+      addresses: fitAddresses(transport.addresses()),
+      peers: fitAddresses(peers),
+    }
   }
 
   async #askHeads(peer: NodeId): Promise<void> {
@@ -193,6 +204,8 @@ export class Replicator {
     const ours = this.#parts.cluster()
     if (ours !== hello.cluster) return this.#refuseCluster(peer, ours, hello.cluster)
     record.error = undefined
+    record.addresses = hello.addresses
+    await this.#parts.meet([...hello.addresses, ...hello.peers])
     await this.#hear(peer, hello.heads, hello.main)
   }
 
@@ -354,6 +367,12 @@ export class Replicator {
     this.#parts.log(level, `${what} failed`, { peer, error })
     this.#parts.onChange()
   }
+}
+
+/** As many as a message may name, and none that it may not. */
+function fitAddresses(addresses: readonly string[]): string[] {
+  const fit = addresses.filter(address => address.length <= MAX_ADDRESS_LENGTH)
+  return [...new Set(fit)].slice(0, MAX_ADDRESSES_PER_HELLO)
 }
 
 async function isAncestorOfAny(graph: CommitGraph, id: CommitId, heads: readonly CommitId[]): Promise<boolean> {
