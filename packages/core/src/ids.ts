@@ -6,12 +6,13 @@ import { isWellFormed, utf8Length } from './text.ts'
  * Branded ids: minted only by the parser that checked them, so that a function which takes one need not check again.
  */
 declare const brand: unique symbol
+declare const commitBrand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }
 
 /** A git object id: 40 lower-case hexadecimal digits (SHA-1). */
 export type ObjectId = Branded<'ObjectId'>
 /** The object id of a commit. */
-export type CommitId = ObjectId & { readonly [brand]: 'ObjectId' }
+export type CommitId = ObjectId & { readonly [commitBrand]: true }
 /** A libp2p peer id of an Ed25519 key (base58btc of its identity multihash, `12D3Koo…`): it contains the public key. */
 export type NodeId = Branded<'NodeId'>
 /** A checked collection name. */

@@ -1,4 +1,4 @@
-import type { CollectionKind, CollectionName, CommitId, ObjectId, RecordId, RecordRef } from './ids.ts'
+import type { CollectionKind, CollectionName, CommitId, ObjectId, RecordRef } from './ids.ts'
 
 /** Any JSON value. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
@@ -63,6 +63,6 @@ export function conflictSubject(ref: RecordRef): RecordRef | undefined {
   const rest = ref.collection.slice(conflictPrefix.length)
   for (const kind of ['objects', 'lists'] as const)
     if (rest.startsWith(`${kind}.`))
-      return { kind, collection: rest.slice(kind.length + 1) as CollectionName, id: ref.id as RecordId }
+      return { kind, collection: rest.slice(kind.length + 1) as CollectionName, id: ref.id }
   return undefined
 }

@@ -137,7 +137,7 @@ describe('after a crash at any step', () => {
         check: async done => {
           expectContentGit(repository.directory)
           const again = await openRepository(repository.directory)
-          const head = (await again.readRef('refs/heads/main'))!
+          const head = (await again.readRef('refs/heads/main')) as CommitId
           expect(done ? [commit] : [main, commit]).toContain(head)
           await again.readTree((await again.readCommit(head)).tree)
           const pack = readdirSync(join(repository.directory, 'objects/pack'))

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { EMPTY_TREE, type CommitObject, type ObjectId, type TreeEntry } from '@atolldb/core'
+import { EMPTY_TREE, type CommitId, type CommitObject, type ObjectId, type TreeEntry } from '@atolldb/core'
 import {
   encodeCommit,
   encodeTree,
@@ -155,7 +155,10 @@ const identity = fc.record({
 const commit = fc
   .record({
     tree: id,
-    parents: fc.array(id, { maxLength: 4 }),
+    parents: fc.array(
+      id.map(each => each as CommitId),
+      { maxLength: 4 },
+    ),
     author: identity,
     committer: identity,
     signature: fc.option(fc.constantFrom('one', 'one\ntwo\n\nfour', 'x\n y'), { nil: undefined }),
@@ -185,7 +188,7 @@ describe('commits', () => {
   it('are read exactly or not at all', () => {
     const base = encodeCommit({
       tree: EMPTY_TREE,
-      parents: [blobId, blobId],
+      parents: [blobId as CommitId, blobId as CommitId],
       author: { name: 'a', email: 'a@atoll', seconds: 1 },
       committer: { name: 'a', email: 'a@atoll', seconds: 0 },
       signature: 'one\ntwo',

@@ -66,7 +66,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   writeCommit(commit: CommitObject): CommitId {
-    return this.#write('commit', encodeCommit(commit))
+    return this.#write('commit', encodeCommit(commit)) as CommitId
   }
 
   #read(type: ObjectType, id: ObjectId): Uint8Array {

@@ -44,7 +44,8 @@ export function parseCommit(bytes: Uint8Array): CommitObject {
   const tree = lines.id('tree ')
   if (tree === undefined) throw new MalformedObject('a commit without a tree')
   const parents: CommitId[] = []
-  for (let parent = lines.id('parent '); parent !== undefined; parent = lines.id('parent ')) parents.push(parent)
+  for (let parent = lines.id('parent '); parent !== undefined; parent = lines.id('parent '))
+    parents.push(parent as CommitId)
   const author = lines.identity('author ')
   const committer = lines.identity('committer ')
   const signature = lines.signature()

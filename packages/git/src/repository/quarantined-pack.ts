@@ -52,7 +52,7 @@ export class QuarantinedPack implements ObjectReader {
 
   /** The commits' ids, in the order of the pack. */
   commits(): CommitId[] {
-    return Array.from(this.#received.table.objects('commit'), ({ id }) => id)
+    return Array.from(this.#received.table.objects('commit'), ({ id }) => id as CommitId)
   }
 
   blobId(bytes: Uint8Array): ObjectId {

@@ -98,7 +98,7 @@ export class Repository implements ObjectReader {
 
   async has(id: ObjectId): Promise<boolean> {
     this.#assertOpen()
-    if (id === EMPTY_TREE || this.#cache.trees.has(id) || this.#cache.commits.has(id)) return true
+    if (id === EMPTY_TREE || this.#cache.trees.has(id) || this.#cache.commits.has(id as CommitId)) return true
     for (let round = 0; round < 2; round++) {
       if ((await this.#packs.has(id)) || (await this.#readLoose(id)) !== undefined) return true
       if (round > 0 || !(await this.#packs.refresh())) break

@@ -54,7 +54,7 @@ export class StagedObjects implements ObjectStore {
   }
 
   writeCommit(commit: CommitObject): CommitId {
-    return this.#builder.add('commit', encodeCommit(commit))
+    return this.#builder.add('commit', encodeCommit(commit)) as CommitId
   }
 
   blobId(bytes: Uint8Array): ObjectId {
