@@ -1,6 +1,5 @@
 import { type CommitId, decodeConflictEntry } from '@atolldb/core'
-import type { CollectionInfo } from './api/database.ts'
-import type { Status } from './api/status.ts'
+import type { CollectionInfo, Status } from './api/status.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Replicator } from './replication/replicator.ts'
 

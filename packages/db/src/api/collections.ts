@@ -1,5 +1,4 @@
 import type { JsonValue, ObjectId } from '@atolldb/core'
-import type { Written } from './database.ts'
 
 /** A range of ids, in the order of their UTF-8 bytes. It reads one consistent state: that of the moment it was asked for. */
 export interface RangeOptions {
@@ -10,6 +9,12 @@ export interface RangeOptions {
   readonly reverse?: boolean
   readonly limit?: number
   readonly signal?: AbortSignal
+}
+
+/** The outcome of a write: the record's id and version (its git blob id, the same on every node). */
+export interface Written {
+  readonly id: string
+  readonly version: ObjectId
 }
 
 export interface WriteOptions {

@@ -1,6 +1,6 @@
-import type { CollectionKind, CommitId, Environment, JsonValue, NodeId, ObjectId, Transport } from '@atolldb/core'
+import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
-import type { Status, PeerStatus } from './status.ts'
+import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
 /** What {@link Database} methods that wait accept. */
 export interface WaitOptions {
@@ -79,12 +79,6 @@ export interface LogOptions extends WaitOptions {
   readonly limit?: number
 }
 
-export interface CollectionInfo {
-  readonly name: string
-  readonly kind: CollectionKind
-  readonly records: number
-}
-
 export interface SyncedOptions extends WaitOptions {
   /** How many other nodes must hold the same `main`. Default 1. */
   readonly peers?: number
@@ -131,10 +125,4 @@ export interface Database extends AsyncDisposable {
 
   /** Ends background work and releases the directory. Idempotent; what was acknowledged stays. */
   close(): Promise<void>
-}
-
-/** The outcome of a write: the record's id and version (its git blob id, the same on every node). */
-export interface Written {
-  readonly id: string
-  readonly version: ObjectId
 }

@@ -1,11 +1,16 @@
-import type { CommitId, NodeId } from '@atolldb/core'
-import type { CollectionInfo } from './database.ts'
+import type { CollectionKind, CommitId, NodeId } from '@atolldb/core'
 
 /**
  * `synced`: every connected peer holds our `main`, and nothing is pending. `syncing`: it is on its way. `alone`: nobody is
  * connected. `offline`: by the operator's wish. `degraded`: something needs a person (`reason`, `next`).
  */
 export type SyncState = 'synced' | 'syncing' | 'alone' | 'offline' | 'degraded'
+
+export interface CollectionInfo {
+  readonly name: string
+  readonly kind: CollectionKind
+  readonly records: number
+}
 
 export interface PeerStatus {
   readonly id: NodeId | undefined

@@ -1,6 +1,6 @@
 import { parseRecordId, type JsonValue, type RecordId } from '@atolldb/core'
-import type { ConditionalOptions, ObjectCollection, WriteOptions } from '../api/collections.ts'
-import type { Written } from '../api/database.ts'
+import type { ConditionalOptions, ObjectCollection, WriteOptions, Written } from '../api/collections.ts'
+
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
 import type { ViewContent } from '../view/encoding.ts'
 import { assertPatch, mergePatch } from './merge-patch.ts'

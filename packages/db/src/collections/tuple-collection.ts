@@ -15,8 +15,9 @@ import type {
   TupleOptions,
   Versioned,
   WriteOptions,
+  Written,
 } from '../api/collections.ts'
-import type { Written } from '../api/database.ts'
+
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
 import type { ViewContent } from '../view/encoding.ts'
 import { assertPatch, mergePatch } from './merge-patch.ts'
