@@ -44,7 +44,7 @@ export interface SyncState {
   fetches: number
 }
 
-/** `failed`: it broke off, or did not bring everything. `refused`: it brought what breaks a rule. */
+/** `done`: the answer was complete, and brought what was wanted. `refused`: it brought what breaks a rule. */
 export type FetchOutcome = 'done' | 'failed' | 'refused'
 
 export type SyncEvent =
@@ -151,8 +151,7 @@ function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }
   // Its connection ended first: that is nobody's fault, but bytes that break a rule are.
   if (fetch === undefined && event.outcome !== 'refused') return
   if (fetch !== undefined) peer.fetch = undefined
-  const isDelivered = fetch?.wants.every(want => !peer.unknown.has(want)) === true
-  if (event.outcome === 'done' && isDelivered) {
+  if (event.outcome === 'done') {
     peer.failures = 0
     peer.refusals = 0
     return

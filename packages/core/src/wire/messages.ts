@@ -19,6 +19,7 @@
  * On a stream, each frame has its length in front (unsigned varint).
  */
 import { decode, encode } from 'cborg'
+import { parseNodeName } from '../commits/author.ts'
 import type { Clock } from '../commits/clock.ts'
 import { AtollError } from '../errors.ts'
 import type { CommitId } from '../ids.ts'
@@ -32,7 +33,6 @@ import {
   MAX_FETCH_WANTS,
   MAX_FRAME_BYTES,
   MAX_HEADS_PER_MESSAGE,
-  MAX_NODE_NAME_LENGTH,
 } from '../limits.ts'
 
 export const HELLO_PROTOCOL = '/atoll/hello/1'
@@ -90,14 +90,19 @@ export function encodeHeads(message: HeadsMessage): Uint8Array {
 /** @throws PROTOCOL */
 export function decodeHeads(bytes: Uint8Array): HeadsMessage {
   const fields = decodeMap(bytes)
-  if (fields['kind'] !== 'heads') throw malformed('the kind of a glob message')
-  const [incarnation, counter] = pair(fields['sequence'], 'sequence', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-  const [ms, clockCounter] = pair(fields['clock'], 'clock', MAX_CLOCK_MS, MAX_CLOCK_COUNTER)
+  if (fields.get('kind') !== 'heads') throw malformed('the kind of a glob message')
+  const [incarnation, counter] = pair(
+    fields.get('sequence'),
+    'sequence',
+    Number.MAX_SAFE_INTEGER,
+    Number.MAX_SAFE_INTEGER,
+  )
+  const [ms, clockCounter] = pair(fields.get('clock'), 'clock', MAX_CLOCK_MS, MAX_CLOCK_COUNTER)
   return {
-    cluster: id(fields['cluster'], 'cluster'),
+    cluster: id(fields.get('cluster'), 'cluster'),
     sequence: [incarnation, counter],
-    heads: ids(fields['heads'], 'heads', MAX_HEADS_PER_MESSAGE),
-    main: id(fields['main'], 'main'),
+    heads: ids(fields.get('heads'), 'heads', MAX_HEADS_PER_MESSAGE),
+    main: id(fields.get('main'), 'main'),
     clock: { ms, counter: clockCounter },
   }
 }
@@ -119,12 +124,12 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function decodeHello(bytes: Uint8Array): Hello {
   const fields = decodeMap(bytes)
   return {
-    cluster: optionalId(fields['cluster'], 'cluster'),
-    name: text(fields['name'], 'name', MAX_NODE_NAME_LENGTH * 4),
-    heads: ids(fields['heads'], 'heads', MAX_HEADS_PER_MESSAGE),
-    main: optionalId(fields['main'], 'main'),
-    addresses: texts(fields['addresses'], 'addresses', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
-    peers: texts(fields['peers'], 'peers', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
+    cluster: optionalId(fields.get('cluster'), 'cluster'),
+    name: nodeName(fields.get('name')),
+    heads: ids(fields.get('heads'), 'heads', MAX_HEADS_PER_MESSAGE),
+    main: optionalId(fields.get('main'), 'main'),
+    addresses: texts(fields.get('addresses'), 'addresses', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
+    peers: texts(fields.get('peers'), 'peers', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
   }
 }
 
@@ -137,9 +142,9 @@ export function encodeFetchRequest(request: FetchRequest): Uint8Array {
 export function decodeFetchRequest(bytes: Uint8Array): FetchRequest {
   const fields = decodeMap(bytes)
   return {
-    cluster: id(fields['cluster'], 'cluster'),
-    wants: ids(fields['wants'], 'wants', MAX_FETCH_WANTS),
-    haves: ids(fields['haves'], 'haves', MAX_FETCH_HAVES),
+    cluster: id(fields.get('cluster'), 'cluster'),
+    wants: ids(fields.get('wants'), 'wants', MAX_FETCH_WANTS),
+    haves: ids(fields.get('haves'), 'haves', MAX_FETCH_HAVES),
   }
 }
 
@@ -150,37 +155,47 @@ export function encodeFetchAnswer(answer: FetchAnswer): Uint8Array {
 /** @throws PROTOCOL */
 export function decodeFetchAnswer(bytes: Uint8Array): FetchAnswer {
   const fields = decodeMap(bytes)
-  switch (fields['kind']) {
+  switch (fields.get('kind')) {
     case 'pack':
       return {
         kind: 'pack',
-        bytes: whole(fields['bytes'], 'bytes', MAX_FETCH_PACK_BYTES),
-        commits: whole(fields['commits'], 'commits', Number.MAX_SAFE_INTEGER),
-        left: whole(fields['left'], 'left', Number.MAX_SAFE_INTEGER),
+        bytes: whole(fields.get('bytes'), 'bytes', MAX_FETCH_PACK_BYTES),
+        commits: whole(fields.get('commits'), 'commits', Number.MAX_SAFE_INTEGER),
+        left: whole(fields.get('left'), 'left', Number.MAX_SAFE_INTEGER),
       }
     case 'end':
       return { kind: 'end' }
     case 'refusal':
-      return { kind: 'refusal', code: text(fields['code'], 'code', 64), reason: text(fields['reason'], 'reason', 1024) }
+      return {
+        kind: 'refusal',
+        code: text(fields.get('code'), 'code', 64),
+        reason: text(fields.get('reason'), 'reason', 1024),
+      }
     default:
       throw malformed('the kind of a fetch answer')
   }
 }
 
-function decodeMap(bytes: Uint8Array): { [key: string]: unknown } {
+/** A map, so that no key of a stranger means anything to an object of ours. */
+function decodeMap(bytes: Uint8Array): ReadonlyMap<unknown, unknown> {
   if (bytes.length > MAX_FRAME_BYTES) throw malformed('the size of a message')
-  let value: unknown
+  let fields: unknown
   try {
-    value = decode(bytes, { allowIndefinite: false, rejectDuplicateMapKeys: true, allowUndefined: false })
+    fields = decode(bytes, {
+      allowIndefinite: false,
+      rejectDuplicateMapKeys: true,
+      allowUndefined: false,
+      useMaps: true,
+    })
   } catch (cause) {
     throw malformed('CBOR', cause)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
-    throw malformed('a message')
-  const fields = value as { [key: string]: unknown }
-  if (fields['v'] !== 1) throw malformed('the version of a message')
+  if (!(fields instanceof Map)) throw malformed('a message')
+  if (fields.get('v') !== 1) throw malformed('the version of a message')
   return fields
 }
+
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
 function whole(value: unknown, field: string, max: number): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) throw malformed(field)
@@ -192,9 +207,18 @@ function pair(value: unknown, field: string, maxFirst: number, maxSecond: number
   return [whole(value[0], field, maxFirst), whole(value[1], field, maxSecond)]
 }
 
+/** For people's eyes in the end, on terminals too. */
 function text(value: unknown, field: string, maxLength: number): string {
-  if (typeof value !== 'string' || value.length > maxLength) throw malformed(field)
+  if (typeof value !== 'string' || value.length > maxLength || unprintable.test(value)) throw malformed(field)
   return value
+}
+
+function nodeName(value: unknown): string {
+  try {
+    return parseNodeName(text(value, 'name', Infinity))
+  } catch (cause) {
+    throw malformed('name', cause)
+  }
 }
 
 function texts(value: unknown, field: string, max: number, maxLength: number): string[] {

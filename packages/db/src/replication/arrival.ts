@@ -3,16 +3,16 @@ import {
   ChangeLists,
   CommitGraph,
   type CommitId,
-  type DataNode,
+  type GraphNode,
   isAhead,
   isAtollError,
-  MAX_COMMITS_HELD_BACK,
   type VerifyCommitSignature,
   verifyCommit,
 } from '@atolldb/core'
 import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
 import { breathe } from '../engine/breathe.ts'
-import type { HeldCommits } from './held-commits.ts'
+import { copyPack, copyTree } from './copy-objects.ts'
+import { assertWhole } from './whole-pack.ts'
 
 export interface ArrivalParts {
   readonly repository: Repository
@@ -20,61 +20,87 @@ export interface ArrivalParts {
   readonly verifySignature: VerifyCommitSignature
   /** The wall clock that commits are held against; undefined while ours cannot be trusted. */
   readonly nowMs: () => number | undefined
-  readonly held: HeldCommits
+  /** So many more commits may be held back. */
+  readonly roomToHold: () => number
+  /** Ends the work between two commits. */
+  readonly signal: AbortSignal
+}
+
+/** What came with a pack. */
+export interface Arrival {
+  /** Data commits that nothing else in the pack descends from. */
+  readonly tips: readonly CommitId[]
+  /** Did it bring a commit that was not here yet? */
+  readonly isNews: boolean
 }
 
 /**
- * Takes a pack from a peer: quarantine, verification of every commit in it, then durable in the repository. Nothing of it is
- * adopted yet. Returns the data commits that nothing else in the pack descends from and that are not held back.
+ * Takes a pack from quarantine: verifies every commit in it, and that it holds what they need and nothing else, then makes it
+ * durable in the repository, all of it or nothing. Nothing of it is adopted yet.
  *
  * @throws REFUSED (of the first violation; nothing of the pack is kept), STORAGE_FULL, STORAGE_FAILED
  */
-export async function takePack(parts: ArrivalParts, bytes: AsyncIterable<Uint8Array>): Promise<CommitId[]> {
-  const pack = await parts.repository.receivePack(bytes)
+export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Promise<Arrival> {
   try {
+    // Merge commits come without their trees: ours, recomputed, are what the commits upon them stand on.
     const merges = parts.repository.stage({ readers: [pack] })
-    const tips = await verifyPack(parts, pack, merges)
-    await pack.adopt()
-    // Merge commits come without their trees: ours, recomputed, are what later commits stand on.
-    await merges.commit()
-    return tips
+    const { nodes, isNews } = await verifyPack(parts, pack, merges)
+    await assertWhole(pack, merges, nodes)
+    if (isNews) await keepPack(pack, merges)
+    return { tips: tipsOf(nodes.values()), isNews }
   } catch (error) {
-    await pack.discard()
     throw isAtollError(error, 'MISSING') ? incomplete(error) : error
+  } finally {
+    await pack.discard()
   }
 }
 
-async function verifyPack(parts: ArrivalParts, pack: QuarantinedPack, merges: StagedObjects): Promise<CommitId[]> {
+async function verifyPack(
+  parts: ArrivalParts,
+  pack: QuarantinedPack,
+  merges: StagedObjects,
+): Promise<{ nodes: Map<CommitId, GraphNode>; isNews: boolean }> {
   const graph = new CommitGraph(merges)
   const changes = new ChangeLists(graph, merges)
-  const tips = new Set<CommitId>()
+  const nodes = new Map<CommitId, GraphNode>()
+  const now = parts.nowMs()
+  let roomToHold = parts.roomToHold()
+  let isNews = false
   for (const id of pack.commits()) {
-    // What is verified already is not verified again; a merge commit counts once its tree is here.
-    if (await parts.repository.has(id)) continue
     const node = await graph.node(id)
-    // What verifying a data commit recomputes is in the pack already, so it goes nowhere.
-    const store = node.type === 'merge' ? merges : parts.repository.stage({ readers: [pack, merges] })
-    await verifyCommit(
-      { store, graph, changes, breathe, cluster: parts.cluster, verifySignature: parts.verifySignature },
-      id,
-    )
+    nodes.set(id, node)
+    // What is in the repository was verified when it came.
+    if (await parts.repository.has(id)) continue
+    isNews = true
+    if (now !== undefined && isAhead(node.clock, now) && --roomToHold < 0)
+      throw new AtollError('REFUSED', 'too many commits are held back', { reason: 'too many commits held back' })
+    // What is recomputed goes nowhere; of a merge commit its tree is needed.
+    const scratch = parts.repository.stage({ readers: [pack, merges] })
+    const { cluster, verifySignature } = parts
+    await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature }, id)
+    if (node.type === 'merge') await copyTree(scratch, merges, node.tree)
     await breathe()
-    if (node.type === 'merge' || isHeld(parts, node)) continue
-    for (const seen of node.seen) tips.delete(seen)
-    tips.add(id)
+    parts.signal.throwIfAborted()
   }
-  return [...tips]
+  return { nodes, isNews }
 }
 
-/** A commit ahead of our clock waits, and so does whatever descends from one that waits. */
-function isHeld({ held, nowMs }: ArrivalParts, node: DataNode): boolean {
-  const now = nowMs()
-  const isHeldBack = (now !== undefined && isAhead(node.clock, now)) || node.seen.some(seen => held.has(seen))
-  if (!isHeldBack) return false
-  if (held.size >= MAX_COMMITS_HELD_BACK)
-    throw new AtollError('REFUSED', 'too many commits are held back already', { reason: 'too many commits held back' })
-  held.add(node)
-  return true
+/** Durable, and part of the repository, when it resolves; in one step, so that no commit is ever there without its tree. */
+async function keepPack(pack: QuarantinedPack, merges: StagedObjects): Promise<void> {
+  if (merges.objectCount === 0) return pack.adopt()
+  await copyPack(pack, merges)
+  await merges.commit()
+}
+
+function tipsOf(nodes: Iterable<GraphNode>): CommitId[] {
+  const tips = new Set<CommitId>()
+  const seen = new Set<CommitId>()
+  for (const node of nodes) {
+    if (node.type === 'merge') continue
+    tips.add(node.id)
+    for (const id of node.seen) seen.add(id)
+  }
+  return [...tips].filter(id => !seen.has(id))
 }
 
 /** A commit that names objects which came neither before nor with it. */

@@ -17,12 +17,18 @@ export async function fetchPacks(
   take: (pack: IncomingPack) => Promise<void>,
 ): Promise<void> {
   await frames.send([encodeFetchRequest(request)])
+  let left = Infinity
   for (;;) {
     const answer = decodeFetchAnswer(await frames.read())
-    if (answer.kind === 'end') return
+    if (answer.kind === 'end') break
     if (answer.kind === 'refusal') throw refusedByPeer(answer.code, answer.reason)
-    await take({ commits: answer.commits, left: answer.left, bytes: packBytes(frames, answer.bytes) })
+    // What is left shrinks with every pack, so no answer is endless.
+    if (answer.commits === 0 || answer.commits + answer.left > left)
+      throw protocolError('an answer that does not come nearer to its end')
+    left = answer.left
+    await take({ commits: answer.commits, left, bytes: packBytes(frames, answer.bytes) })
   }
+  await frames.finish()
 }
 
 async function* packBytes(frames: FrameStream, total: number): AsyncGenerator<Uint8Array> {

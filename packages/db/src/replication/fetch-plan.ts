@@ -1,5 +1,6 @@
 import { type CommitGraph, type CommitId, type DataNode, divergence, MAX_FETCH_HAVES } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
+import { breathe } from '../engine/breathe.ts'
 
 /** A commit to send: a data commit, and the merge commit that is its parent where the receiver may lack that. */
 export interface PlannedCommit {
@@ -16,10 +17,11 @@ export async function planFetch(
   graph: CommitGraph,
   wants: readonly CommitId[],
   haves: readonly CommitId[],
+  breathe: () => Promise<void>,
 ): Promise<PlannedCommit[]> {
   const known = await presentDataCommits(repository, graph, haves)
   const wanted = await presentDataCommits(repository, graph, wants)
-  const { left } = await divergence(graph, wanted, known)
+  const { left } = await divergence(graph, wanted, known, { breathe })
   const planned: PlannedCommit[] = []
   const merges = new Set<CommitId>()
   for (const commit of left.toReversed()) {
@@ -42,19 +44,31 @@ async function presentDataCommits(
   return present
 }
 
-/** So far back a sample goes; a peer that shares less is sent what it takes from the root. */
-const SAMPLE_STEPS = 2_000
+/** So many commits are looked at for a sample; a peer that shares none of it is sent everything from the root. */
+const SAMPLE_STEPS = 4_000
+const STEPS_PER_BREATH = 500
 
-/** Our heads, their ancestors at growing distances, and the root: enough for a peer to find common ground. */
-export async function sampleHaves(graph: CommitGraph, heads: readonly CommitId[], root: CommitId): Promise<CommitId[]> {
-  const sample = new Set(heads)
+/**
+ * Heads that we hold, their ancestors at growing distances, and the root: enough for a peer to find common ground.
+ * `shared` are commits that this peer is known to have: the best ground of all.
+ */
+export async function sampleHaves(
+  graph: CommitGraph,
+  heads: readonly CommitId[],
+  shared: readonly CommitId[],
+  root: CommitId,
+): Promise<CommitId[]> {
+  const sample = new Set([...shared, ...heads])
+  const stepsPerHead = Math.ceil(SAMPLE_STEPS / Math.max(1, heads.length))
+  let looked = 0
   for (const head of heads) {
     let node = await graph.dataNode(head)
     let next = 1
-    for (let step = 1; step <= SAMPLE_STEPS && sample.size < MAX_FETCH_HAVES - 1; step++) {
+    for (let step = 1; step <= stepsPerHead && sample.size < MAX_FETCH_HAVES - 1; step++) {
       const [seen] = node.seen
       if (seen === undefined) break
       node = await graph.dataNode(seen)
+      if (++looked % STEPS_PER_BREATH === 0) await breathe()
       if (step < next) continue
       sample.add(node.id)
       next *= 2

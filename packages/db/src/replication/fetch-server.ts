@@ -6,6 +6,7 @@ import {
   encodeFetchAnswer,
   FETCH_PACK_TARGET_BYTES,
   MAX_FRAME_BYTES,
+  type NodeId,
 } from '@atolldb/core'
 import { PackBuilder, type Repository } from '@atolldb/git'
 import { breathe } from '../engine/breathe.ts'
@@ -15,26 +16,42 @@ import { newObjects } from './new-objects.ts'
 
 const OBJECTS_PER_BREATH = 500
 
+/** Each answer holds a pack in memory: so many are given at a time, the others are told to come again. */
+const MAX_ANSWERS = 8
+
 export interface FetchSource {
   readonly repository: Repository
   readonly graph: CommitGraph
   readonly cluster: () => CommitId | undefined
+  /** Aborts the answers under way. */
+  readonly signal: AbortSignal
 }
 
-/** Answers one `/atoll/fetch/1` request: packs of whole commits, oldest first, each complete upon those before. */
-export async function serveFetch(source: FetchSource, frames: FrameStream): Promise<void> {
-  const request = decodeFetchRequest(await frames.read())
-  const ours = source.cluster()
-  if (ours !== request.cluster) {
-    const refusal = {
-      kind: 'refusal',
-      code: 'OTHER_CLUSTER',
-      reason: `this node belongs to ${ours ?? 'no cluster yet'}`,
+/** Answers `/atoll/fetch/1`: one request a peer at a time. */
+export class FetchServer {
+  readonly #answering = new Set<NodeId>()
+
+  /** Packs of whole commits, oldest first, each complete upon those before. @throws PROTOCOL, TIMEOUT, what the repository throws */
+  async answer(source: FetchSource, peer: NodeId, frames: FrameStream): Promise<void> {
+    const request = decodeFetchRequest(await frames.read())
+    const ours = source.cluster()
+    if (ours !== request.cluster)
+      return refuse(frames, 'OTHER_CLUSTER', `this node belongs to ${ours ?? 'no cluster yet'}`)
+    if (this.#answering.has(peer) || this.#answering.size >= MAX_ANSWERS)
+      return refuse(frames, 'BUSY', 'others are being answered')
+    this.#answering.add(peer)
+    try {
+      await frames.send(answer(source, request.wants, request.haves))
+      await frames.finish()
+    } finally {
+      this.#answering.delete(peer)
     }
-    await frames.send([encodeFetchAnswer({ ...refusal, kind: 'refusal' })])
-    return
   }
-  await frames.send(answer(source, request.wants, request.haves))
+}
+
+async function refuse(frames: FrameStream, code: string, reason: string): Promise<void> {
+  await frames.send([encodeFetchAnswer({ kind: 'refusal', code, reason })])
+  await frames.finish()
 }
 
 async function* answer(
@@ -42,7 +59,7 @@ async function* answer(
   wants: readonly CommitId[],
   haves: readonly CommitId[],
 ): AsyncGenerator<Uint8Array> {
-  const plan = await planFetch(source.repository, source.graph, wants, haves)
+  const plan = await planFetch(source.repository, source.graph, wants, haves, () => breatheUnlessAborted(source))
   let sent = 0
   while (sent < plan.length) {
     const pack = new PackBuilder()
@@ -61,11 +78,8 @@ async function* answer(
 }
 
 /** The commit with the trees and blobs that its parent lacks; of a merge commit only itself, since its tree is recomputed. */
-async function addCommit(
-  { repository, graph }: FetchSource,
-  pack: PackBuilder,
-  { commit, merge }: PlannedCommit,
-): Promise<void> {
+async function addCommit(source: FetchSource, pack: PackBuilder, { commit, merge }: PlannedCommit): Promise<void> {
+  const { repository, graph } = source
   const add = async (id: Parameters<Repository['readObject']>[0]): Promise<void> => {
     const { type, bytes } = await repository.readObject(id)
     pack.add(type, bytes)
@@ -76,9 +90,14 @@ async function addCommit(
   let objects = 0
   for await (const id of newObjects(repository, parentTree, commit.tree)) {
     if (!pack.has(id)) await add(id)
-    if (++objects % OBJECTS_PER_BREATH === 0) await breathe()
+    if (++objects % OBJECTS_PER_BREATH === 0) await breatheUnlessAborted(source)
   }
   await add(commit.id)
+}
+
+async function breatheUnlessAborted({ signal }: FetchSource): Promise<void> {
+  signal.throwIfAborted()
+  await breathe()
 }
 
 /** A refusal that a peer answered with, as an error. */

@@ -1,4 +1,12 @@
-import { type CommitId, type DataNode, isAhead } from '@atolldb/core'
+import {
+  type CommitGraph,
+  type CommitId,
+  type DataNode,
+  divergence,
+  isAhead,
+  MAX_COMMITS_HELD_BACK,
+} from '@atolldb/core'
+import { breathe } from '../engine/breathe.ts'
 
 /**
  * Commits whose clock is ahead of our wall clock, with their descendants: verified and kept, but not adopted before our
@@ -11,24 +19,64 @@ export class HeldCommits {
     return this.#nodeById.size
   }
 
+  get room(): number {
+    return MAX_COMMITS_HELD_BACK - this.size
+  }
+
   has(id: CommitId): boolean {
     return this.#nodeById.has(id)
   }
 
-  add(node: DataNode): void {
-    this.#nodeById.set(node.id, node)
+  /** Those that no other one descends from. */
+  heads(): CommitId[] {
+    const heads = new Set(this.#nodeById.keys())
+    for (const { seen } of this.#nodeById.values()) for (const id of seen) heads.delete(id)
+    return [...heads]
   }
 
-  /** Takes out those that need not wait any more; `nowMs` undefined frees all. */
-  release(nowMs: number | undefined): CommitId[] {
-    const freed: CommitId[] = []
-    // Parents were added before their children, so one pass in that order is enough.
-    for (const node of this.#nodeById.values()) {
-      if (nowMs !== undefined && isAhead(node.clock, nowMs)) continue
-      if (node.seen.some(seen => this.#nodeById.has(seen))) continue
-      this.#nodeById.delete(node.id)
-      freed.push(node.id)
-    }
-    return freed
+  /** Is there one that need not wait any more? `nowMs` undefined: our clock is not fit to judge, none needs to. */
+  isAnyDue(nowMs: number | undefined): boolean {
+    for (const { clock } of this.#nodeById.values()) if (nowMs === undefined || !isAhead(clock, nowMs)) return true
+    return false
   }
+
+  /**
+   * Sorts data commits in the repository, and what they descend from, into those that are held back from now on and the
+   * rest; what the history of `ours` has is left out. `nowMs` undefined: nothing is held.
+   */
+  async sift(
+    graph: CommitGraph,
+    ours: readonly CommitId[],
+    commits: readonly CommitId[],
+    nowMs: number | undefined,
+  ): Promise<Sifted> {
+    const { left } = await divergence(graph, commits, ours, { breathe })
+    const free: CommitId[] = []
+    const tips = new Set<CommitId>()
+    const held = new Set<CommitId>()
+    // The earliest first, so parents come before their children.
+    for (const node of left.toReversed()) {
+      if ((nowMs !== undefined && isAhead(node.clock, nowMs)) || node.seen.some(seen => held.has(seen))) {
+        held.add(node.id)
+        if (this.room > 0) this.#nodeById.set(node.id, node)
+        continue
+      }
+      free.push(node.id)
+      for (const seen of node.seen) tips.delete(seen)
+      tips.add(node.id)
+    }
+    return { free, tips: [...tips] }
+  }
+
+  /** They are adopted. */
+  release(commits: readonly CommitId[]): void {
+    for (const id of commits) this.#nodeById.delete(id)
+  }
+}
+
+/** What need not be held back. */
+export interface Sifted {
+  readonly free: readonly CommitId[]
+  /** Those of them that no other one of them descends from. */
+  readonly tips: readonly CommitId[]
 }

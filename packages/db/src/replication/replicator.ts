@@ -1,19 +1,17 @@
 import {
   AtollError,
+  type CommitGraph,
   type CommitId,
   decodeHeads,
-  decodeHello,
+  disconnectAll,
   encodeHeads,
-  encodeHello,
   type Environment,
   FETCH_PROTOCOL,
   globChannel,
   HELLO_PROTOCOL,
   type Hello,
+  isAhead,
   isAtollError,
-  MAX_ADDRESS_LENGTH,
-  MAX_ADDRESSES_PER_HELLO,
-  MAX_FETCH_WANTS,
   MAX_HEADS_PER_MESSAGE,
   newSyncState,
   type NodeId,
@@ -23,24 +21,31 @@ import {
   type Transport,
   type VerifyCommitSignature,
 } from '@atolldb/core'
-import type { CommitGraph } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { Log } from '../api/database.ts'
 import type { PeerStatus } from '../api/status.ts'
 import type { BranchState } from '../engine/branch.ts'
+import { Mutex } from '../engine/mutex.ts'
 import { takePack } from './arrival.ts'
 import { fetchPacks } from './fetch-client.ts'
 import { sampleHaves } from './fetch-plan.ts'
-import { serveFetch } from './fetch-server.ts'
-import { frameStream } from './frames.ts'
+import { FetchServer } from './fetch-server.ts'
+import { type FrameStream, frameStream, protocolError } from './frames.ts'
 import { HeldCommits } from './held-commits.ts'
+import { answerHello, composeHello, sayHello } from './hello.ts'
+import { Newest } from './newest.ts'
 import { PeerBook } from './peer-book.ts'
+import { ToldHeads } from './told-heads.ts'
 
 /** Heads are exchanged this often even when nothing was heard, give or take a quarter. */
 const EXCHANGE_MS = 30_000
 /** A peer of another cluster is not spoken to again before this. */
 const OTHER_CLUSTER_MS = 60_000
+/** It is let go this late, so that it hears the reason too. */
+const PARTING_MS = 500
 const HELD_CHECK_MS = 1_000
+/** A peer that sends so many packs in a row with nothing new in them has been overtaken by another. */
+const MAX_STALE_PACKS = 4
 
 export interface ReplicatorParts {
   readonly transport: Transport
@@ -65,6 +70,12 @@ export interface ReplicatorParts {
   readonly trustedNowMs: () => number | undefined
 }
 
+/** Heads as a peer told them, with its `main`, which is for status only. */
+interface Told {
+  readonly heads: readonly CommitId[]
+  readonly main: CommitId | undefined
+}
+
 /**
  * Keeps this node in step with its peers: performs what the sync machine of core decides, over the transport. Everything
  * that arrives is verified before it counts.
@@ -72,8 +83,17 @@ export interface ReplicatorParts {
 export class Replicator {
   readonly #parts: ReplicatorParts
   readonly #sync = newSyncState()
-  readonly #book = new PeerBook()
+  readonly #book: PeerBook
+  readonly #told: ToldHeads
   readonly #held = new HeldCommits()
+  readonly #server = new FetchServer()
+  readonly #hearing: Newest<NodeId, Told>
+  readonly #announcing: Newest<'main', CommitId>
+  /** `start` and `stop`, one at a time. */
+  readonly #lifecycle = new Mutex()
+  readonly #pinning = new Mutex()
+  /** Verifies and adopts, one pack at a time: the next one meets a repository that has what the one before brought. */
+  readonly #arrivals = new Mutex()
   readonly #undo: (() => void)[] = []
   readonly #running = new Set<Promise<void>>()
   #stopping = new AbortController()
@@ -85,6 +105,10 @@ export class Replicator {
 
   constructor(parts: ReplicatorParts) {
     this.#parts = parts
+    this.#book = new PeerBook(parts.transport)
+    this.#told = new ToldHeads(parts.repository, parts.graph)
+    this.#hearing = new Newest((peer, told) => this.#hear(peer, told))
+    this.#announcing = new Newest((_what, cluster) => this.#announceNow(cluster))
   }
 
   get isRunning(): boolean {
@@ -97,7 +121,7 @@ export class Replicator {
   }
 
   peers(): PeerStatus[] {
-    return this.#book.status(this.#parts.transport)
+    return this.#book.status()
   }
 
   addresses(): string[] {
@@ -105,64 +129,79 @@ export class Replicator {
   }
 
   /** Listens, dials and keeps in step from now on. @throws ADDRESS_IN_USE, INVALID */
-  async start(): Promise<void> {
-    if (this.#isRunning) return
-    const { transport } = this.#parts
-    this.#stopping = new AbortController()
-    this.#undo.push(
-      transport.onPeer(event =>
-        this.#take({ type: event.type === 'connected' ? 'peer-connected' : 'peer-gone', peer: event.peer }),
-      ),
-      transport.onBroadcast((from, message) => this.#hearHeads(from, message)),
-      transport.handle(HELLO_PROTOCOL, async (from, stream) => {
-        const frames = frameStream(stream)
-        const hello = decodeHello(await frames.read())
-        await frames.send([encodeHello(this.#hello())])
-        this.#run('hello', () => this.#hearHello(from, hello))
-      }),
-      transport.handle(FETCH_PROTOCOL, async (_from, stream) => {
-        const { repository, graph, cluster } = this.#parts
-        await serveFetch({ repository, graph, cluster }, frameStream(stream))
-      }),
-    )
-    this.#isRunning = true
-    try {
-      this.#joinChannel()
-      await transport.start()
-    } catch (error) {
-      await this.stop()
-      throw error
-    }
-    this.#armExchange()
+  start(): Promise<void> {
+    return this.#lifecycle.run(async () => {
+      if (this.#isRunning) return
+      this.#stopping = new AbortController()
+      this.#isRunning = true
+      this.#listen(this.#stopping.signal)
+      try {
+        this.#joinChannel()
+        await this.#parts.transport.start()
+      } catch (error) {
+        await this.#stop()
+        throw error
+      }
+      this.#armExchange()
+      this.#armHeld()
+    })
   }
 
-  /** Closes listener and connections. Idempotent; `start` may follow. */
-  async stop(): Promise<void> {
+  /** Closes listener and connections; nothing runs any more when it resolves. Idempotent; `start` may follow. */
+  stop(): Promise<void> {
+    return this.#lifecycle.run(() => this.#stop())
+  }
+
+  #listen(signal: AbortSignal): void {
+    const { transport, repository, graph, cluster } = this.#parts
+    this.#undo.push(
+      transport.onPeer(({ type, peer }) =>
+        this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer }),
+      ),
+      transport.onBroadcast((from, message) => this.#run('heads', () => this.#hearBroadcast(from, message))),
+      transport.handle(HELLO_PROTOCOL, (from, stream) =>
+        this.#answer(
+          answerHello(
+            frameStream(stream),
+            () => this.#hello(),
+            hello => this.#run('hello', () => this.#hearHello(from, hello), from),
+          ),
+        ),
+      ),
+      transport.handle(FETCH_PROTOCOL, (from, stream) =>
+        this.#answer(this.#server.answer({ repository, graph, cluster, signal }, from, frameStream(stream))),
+      ),
+    )
+  }
+
+  async #stop(): Promise<void> {
     if (!this.#isRunning) return
     this.#isRunning = false
-    this.#stopping.abort()
+    this.#stopping.abort(new AtollError('ABORTED', 'the node goes offline', { what: 'replication' }))
     for (const timer of [this.#exchangeTimer, this.#wakeTimer, this.#heldTimer]) clearTimeout(timer)
     this.#heldTimer = undefined
     for (const undo of this.#undo.splice(0)) undo()
     await this.#parts.transport.stop()
-    await Promise.allSettled(this.#running)
-    this.#sync.peers.clear()
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+    disconnectAll(this.#sync)
     this.#parts.onChange()
   }
 
   /** `main` moved: others hear of it. */
   announce(): void {
-    const { transport, incarnation, cluster, state, graph } = this.#parts
-    const id = cluster()
-    const now = state()
-    if (!this.#isRunning || id === undefined || now === undefined) return
-    this.#run('announce', async () => {
-      const { clock } = await graph.node(now.main)
-      const heads = now.heads.slice(0, MAX_HEADS_PER_MESSAGE)
-      const sequence = [incarnation, ++this.#counter] as const
-      await transport.broadcast(encodeHeads({ cluster: id, sequence, heads, main: now.main, clock }))
-    })
+    const cluster = this.#parts.cluster()
+    if (cluster !== undefined) this.#run('announce', () => this.#announcing.put('main', cluster))
     this.#parts.onChange()
+  }
+
+  async #announceNow(cluster: CommitId): Promise<void> {
+    const { transport, incarnation, state, graph } = this.#parts
+    const now = state()
+    if (now === undefined) return
+    const { clock } = await graph.node(now.main)
+    const heads = now.heads.slice(0, MAX_HEADS_PER_MESSAGE)
+    const sequence = [incarnation, ++this.#counter] as const
+    await transport.broadcast(encodeHeads({ cluster, sequence, heads, main: now.main, clock }))
   }
 
   /** Asks every connected peer for its heads. */
@@ -174,85 +213,75 @@ export class Replicator {
 
   #hello(): Hello {
     const { cluster, name, state, transport } = this.#parts
-    const now = state()
-    const peers = transport.peers().flatMap(({ id }) => this.#book.of(id).addresses)
-    return {
-      cluster: cluster(),
-      name: name(),
-      heads: (now?.heads ?? []).slice(0, MAX_HEADS_PER_MESSAGE),
-      main: now?.main,
-      addresses: fitAddresses(transport.addresses()),
-      peers: fitAddresses(peers),
-    }
+    return composeHello({ transport, book: this.#book, name: name(), cluster: cluster(), state: state() })
   }
 
   async #askHeads(peer: NodeId): Promise<void> {
-    const stream = await this.#parts.transport.openStream(peer, HELLO_PROTOCOL, { signal: this.#stopping.signal })
-    const frames = frameStream(stream)
-    await frames.send([encodeHello(this.#hello())])
-    await this.#hearHello(peer, decodeHello(await frames.read()))
+    const frames = await this.#openFrames(peer, HELLO_PROTOCOL)
+    await this.#hearHello(peer, await sayHello(frames, this.#hello()))
+  }
+
+  async #openFrames(peer: NodeId, protocol: string): Promise<FrameStream> {
+    const { signal } = this.#stopping
+    return frameStream(await this.#parts.transport.openStream(peer, protocol, { signal }))
   }
 
   async #hearHello(peer: NodeId, hello: Hello): Promise<void> {
     const record = this.#book.of(peer)
     record.name = hello.name
+    record.error = undefined
     if (hello.cluster === undefined) return this.#parts.onChange()
-    if (this.#parts.cluster() === undefined) {
-      await this.#parts.pin(hello.cluster)
-      this.#joinChannel()
-    }
+    await this.#pinOnce(hello.cluster)
     const ours = this.#parts.cluster()
     if (ours !== hello.cluster) return this.#refuseCluster(peer, ours, hello.cluster)
-    record.error = undefined
     record.addresses = hello.addresses
     await this.#parts.meet([...hello.addresses, ...hello.peers])
-    await this.#hear(peer, hello.heads, hello.main)
+    await this.#hearing.put(peer, hello)
   }
 
-  async #refuseCluster(peer: NodeId, ours: CommitId | undefined, theirs: CommitId): Promise<void> {
-    this.#book.of(peer).error = `it belongs to another cluster (${theirs})`
-    this.#parts.log('warn', 'a peer belongs to another cluster', { peer, ours, theirs })
-    this.#parts.onChange()
-    await this.#parts.transport.disconnect(peer, { forMs: OTHER_CLUSTER_MS })
-  }
-
-  #hearHeads(from: NodeId, bytes: Uint8Array): void {
-    this.#run('heads', async () => {
-      const message = decodeHeads(bytes)
-      const record = this.#book.of(from)
-      const [incarnation, counter] = message.sequence
-      const [lastIncarnation, lastCounter] = record.sequence
-      const isNewer = incarnation > lastIncarnation || (incarnation === lastIncarnation && counter > lastCounter)
-      if (!isNewer || message.cluster !== this.#parts.cluster()) return
-      record.sequence = message.sequence
-      await this.#hear(from, message.heads, message.main)
+  /** The first cluster that a node without one hears of is its own from then on. */
+  async #pinOnce(cluster: CommitId): Promise<void> {
+    await this.#pinning.run(async () => {
+      if (this.#parts.cluster() !== undefined) return
+      await this.#parts.pin(cluster)
+      this.#joinChannel()
+      // Others who look for a cluster know us only.
+      this.askAll()
     })
   }
 
-  async #hear(peer: NodeId, heads: readonly CommitId[], main: CommitId | undefined): Promise<void> {
-    const { missing, present } = await this.#sortHeads(heads)
-    // Here already, but not adopted: a crash came between, or our clock has caught up.
-    if (present.length > 0) await this.#parts.adopt(present)
+  async #refuseCluster(peer: NodeId, ours: CommitId | undefined, theirs: CommitId): Promise<void> {
+    this.#book.of(peer).error = `OTHER_CLUSTER: it belongs to the cluster ${theirs}`
+    this.#parts.log('warn', 'a peer belongs to another cluster', { peer, ours, theirs })
+    this.#parts.onChange()
+    await pause(PARTING_MS, this.#stopping.signal)
+    if (this.#isRunning) await this.#parts.transport.disconnect(peer, { forMs: OTHER_CLUSTER_MS })
+  }
+
+  async #hearBroadcast(from: NodeId, bytes: Uint8Array): Promise<void> {
+    const { cluster, heads, main, sequence, clock } = decodeHeads(bytes)
+    const now = this.#parts.trustedNowMs()
+    if (cluster !== this.#parts.cluster() || (now !== undefined && isAhead(clock, now))) return
+    const record = this.#book.of(from)
+    const [incarnation, counter] = sequence
+    const [lastIncarnation, lastCounter] = record.sequence
+    if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
+    record.sequence = sequence
+    await this.#hearing.put(from, { heads, main })
+  }
+
+  async #hear(peer: NodeId, { heads, main }: Told): Promise<void> {
+    const ours = this.#parts.state()?.heads ?? []
+    const { missing, present, adopted } = await this.#told.sort(heads, ours)
     const record = this.#book.of(peer)
     record.main = main
     record.unknown = missing.length
     record.lastSyncMs = this.#parts.environment.nowMs()
+    if (missing.length === 0) record.fetchError = undefined
+    if (present.length + adopted.length > 0) record.shared = [...present, ...adopted]
     this.#take({ type: 'heads-told', peer, unknown: missing })
+    if (present.length > 0) await this.#arrivals.run(() => this.#adopt(present))
     this.#parts.onChange()
-  }
-
-  /** Which heads are not in the repository, and which are but are not part of `main`. */
-  async #sortHeads(heads: readonly CommitId[]): Promise<{ missing: CommitId[]; present: CommitId[] }> {
-    const { repository, graph, state } = this.#parts
-    const missing: CommitId[] = []
-    const present: CommitId[] = []
-    const ours = state()?.heads ?? []
-    for (const head of heads) {
-      if (ours.includes(head) || this.#held.has(head)) continue
-      if (!(await repository.has(head))) missing.push(head)
-      else if (!(await isAncestorOfAny(graph, head, ours))) present.push(head)
-    }
-    return { missing, present }
   }
 
   // --- What the sync machine decides ---------------------------------------------------------------------------------
@@ -269,7 +298,7 @@ export class Replicator {
         this.#run('hello', () => this.#askHeads(effect.peer), effect.peer)
         break
       case 'fetch':
-        this.#run('fetch', () => this.#fetch(effect.peer, effect.wants.slice(0, MAX_FETCH_WANTS)), effect.peer)
+        this.#run('fetch', () => this.#fetch(effect))
         break
       case 'wake':
         clearTimeout(this.#wakeTimer)
@@ -281,41 +310,74 @@ export class Replicator {
     }
   }
 
-  async #fetch(peer: NodeId, wants: readonly CommitId[]): Promise<void> {
+  async #fetch({ peer, fetch, wants }: SyncEffect & { type: 'fetch' }): Promise<void> {
     let outcome: 'done' | 'failed' | 'refused' = 'failed'
     try {
-      await this.#fetchFrom(peer, wants)
+      const missing = await this.#missing(wants)
+      if (missing.length > 0) await this.#fetchFrom(peer, fetch, missing)
+      const undelivered = await this.#missing(wants)
+      this.#take({ type: 'arrived', commits: wants.filter(want => !undelivered.includes(want)) })
+      if (undelivered.length > 0) throw protocolError(`it told of ${undelivered[0]}, and does not send it`)
       outcome = 'done'
-      this.#book.of(peer).error = undefined
+      this.#book.of(peer).fetchError = undefined
     } catch (error) {
       if (isAtollError(error, 'REFUSED')) outcome = 'refused'
-      this.#noteFailure('fetch', peer, error)
+      this.#noteFetchFailure(peer, error)
     } finally {
-      this.#take({ type: 'fetch-ended', peer, outcome })
+      this.#take({ type: 'fetch-ended', peer, fetch, outcome })
     }
   }
 
-  async #fetchFrom(peer: NodeId, wants: readonly CommitId[]): Promise<void> {
-    const { transport, repository, graph, verifySignature, trustedNowMs, cluster, state } = this.#parts
-    const id = cluster()
-    if (id === undefined) return
-    const stream = await transport.openStream(peer, FETCH_PROTOCOL, { signal: this.#stopping.signal })
-    const frames = frameStream(stream)
-    const now = state()
-    const haves = now === undefined ? [] : await sampleHaves(graph, now.heads, id)
+  async #missing(commits: readonly CommitId[]): Promise<CommitId[]> {
+    const missing: CommitId[] = []
+    for (const commit of commits) if (!(await this.#parts.repository.has(commit))) missing.push(commit)
+    return missing
+  }
+
+  async #fetchFrom(peer: NodeId, fetch: number, wants: readonly CommitId[]): Promise<void> {
+    const { repository, graph } = this.#parts
+    const cluster = this.#parts.cluster()
+    if (cluster === undefined) return
+    const frames = await this.#openFrames(peer, FETCH_PROTOCOL)
     try {
-      await fetchPacks(frames, { cluster: id, wants, haves }, async pack => {
-        const parts = { repository, cluster: id, verifySignature, nowMs: trustedNowMs, held: this.#held }
-        const tips = await takePack(parts, pack.bytes)
-        if (tips.length > 0) await this.#parts.adopt(tips)
-        this.#take({ type: 'adopted', heads: tips })
+      const heads = this.#parts.state()?.heads
+      const ours = heads === undefined ? [] : [...heads, ...this.#held.heads()]
+      const shared = heads === undefined ? [] : this.#book.of(peer).shared
+      const haves = heads === undefined ? [] : await sampleHaves(graph, ours, shared, cluster)
+      let stalePacks = 0
+      await fetchPacks(frames, { cluster, wants, haves }, async ({ bytes }) => {
+        const pack = await repository.receivePack(bytes)
+        const isNews = await this.#arrivals.run(() => this.#takePack(pack, cluster))
+        if (isNews) this.#take({ type: 'fetch-progress', peer, fetch })
+        stalePacks = isNews ? 0 : stalePacks + 1
+        if (stalePacks >= MAX_STALE_PACKS) throw new AtollError('ABORTED', 'another peer was faster', { what: 'fetch' })
       })
     } catch (error) {
-      frames.abort(error instanceof Error ? error : new Error(String(error)))
+      frames.abort(error)
       throw error
-    } finally {
-      this.#armHeld()
     }
+  }
+
+  async #takePack(pack: Parameters<typeof takePack>[1], cluster: CommitId): Promise<boolean> {
+    const { repository, verifySignature, trustedNowMs } = this.#parts
+    const roomToHold = (): number => this.#held.room
+    const { tips, isNews } = await takePack(
+      { repository, cluster, verifySignature, nowMs: trustedNowMs, roomToHold, signal: this.#stopping.signal },
+      pack,
+    )
+    await this.#adopt(tips)
+    this.#take({ type: 'arrived', commits: tips })
+    return isNews
+  }
+
+  /** Adopts commits in the repository, except for those that our clock is not ready for. */
+  async #adopt(commits: readonly CommitId[]): Promise<void> {
+    const { graph, state, trustedNowMs } = this.#parts
+    const { free, tips } = await this.#held.sift(graph, state()?.heads ?? [], commits, trustedNowMs())
+    if (tips.length > 0) await this.#parts.adopt(tips)
+    this.#held.release(free)
+    this.#told.noteAdopted(free)
+    this.#armHeld()
   }
 
   /** Looks now and then whether our clock has caught up with what is held back. */
@@ -323,10 +385,8 @@ export class Replicator {
     if (this.#held.size === 0 || this.#heldTimer !== undefined || !this.#isRunning) return
     this.#heldTimer = setTimeout(() => {
       this.#heldTimer = undefined
-      this.#run('held', async () => {
-        const freed = this.#held.release(this.#parts.trustedNowMs())
-        if (freed.length > 0) await this.#parts.adopt(freed)
-      })
+      if (this.#held.isAnyDue(this.#parts.trustedNowMs()))
+        this.#run('held', () => this.#arrivals.run(() => this.#adopt(this.#held.heads())))
       this.#armHeld()
     }, HELD_CHECK_MS)
   }
@@ -347,35 +407,48 @@ export class Replicator {
     if (cluster !== undefined) this.#parts.transport.joinChannel(globChannel(cluster))
   }
 
+  // --- Work in the background ----------------------------------------------------------------------------------------
+
   /** Runs work in the background; `stop` waits for it, and its failure is noted, never thrown. */
   #run(what: string, work: () => Promise<void>, peer?: NodeId): void {
-    if (!this.#isRunning) return
-    const running = work()
-      .catch((error: unknown) => this.#noteFailure(what, peer, error))
-      .finally(() => this.#running.delete(running))
+    if (this.#isRunning) this.#track(work().catch((error: unknown) => this.#noteFailure(what, peer, error)))
+  }
+
+  /** An answer to a peer: its failure is the transport's, which breaks the stream off. */
+  async #answer(answering: Promise<void>): Promise<void> {
+    this.#track(answering.catch(() => undefined))
+    await answering
+  }
+
+  #track(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running))
     this.#running.add(running)
   }
 
   #noteFailure(what: string, peer: NodeId | undefined, error: unknown): void {
     if (!this.#isRunning) return
+    if (peer !== undefined) this.#book.of(peer).error = error instanceof Error ? error.message : String(error)
+    this.#parts.log(error instanceof AtollError ? 'info' : 'warn', `${what} failed`, { peer, error })
+    this.#parts.onChange()
+  }
+
+  #noteFetchFailure(peer: NodeId, error: unknown): void {
+    if (!this.#isRunning) return
     const isRefusal = isAtollError(error, 'REFUSED')
-    if (peer !== undefined) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#book.of(peer).error = isRefusal ? `refused: ${reason}` : reason
-    }
-    const level = error instanceof AtollError && !isRefusal ? 'info' : 'warn'
-    this.#parts.log(level, `${what} failed`, { peer, error })
+    const reason = error instanceof Error ? error.message : String(error)
+    if (!isAtollError(error, 'ABORTED')) this.#book.of(peer).fetchError = isRefusal ? `refused: ${reason}` : reason
+    this.#parts.log(error instanceof AtollError && !isRefusal ? 'info' : 'warn', 'fetch failed', { peer, error })
     this.#parts.onChange()
   }
 }
 
-/** As many as a message may name, and none that it may not. */
-function fitAddresses(addresses: readonly string[]): string[] {
-  const fit = addresses.filter(address => address.length <= MAX_ADDRESS_LENGTH)
-  return [...new Set(fit)].slice(0, MAX_ADDRESSES_PER_HELLO)
-}
-
-async function isAncestorOfAny(graph: CommitGraph, id: CommitId, heads: readonly CommitId[]): Promise<boolean> {
-  for (const head of heads) if (await graph.isAncestor(id, head)) return true
-  return false
+/** Resolves after that time, or when aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -1,0 +1,49 @@
+import { AtollError, type CommitId, type GraphNode, type ObjectId, type ObjectReader } from '@atolldb/core'
+import type { QuarantinedPack } from '@atolldb/git'
+import { breathe } from '../engine/breathe.ts'
+import { newObjects } from './new-objects.ts'
+
+const OBJECTS_PER_BREATH = 500
+
+/**
+ * Does a pack hold everything that its commits need beyond what `store` has, and nothing else? A stranger neither leaves
+ * holes in our repository nor fills it with what nobody asked for.
+ *
+ * @param store reads the pack and what it stands on
+ * @throws REFUSED
+ */
+export async function assertWhole(
+  pack: QuarantinedPack,
+  store: ObjectReader,
+  nodes: ReadonlyMap<CommitId, GraphNode>,
+): Promise<void> {
+  const needed = new Set<ObjectId>()
+  for (const node of nodes.values()) {
+    if (node.type === 'merge') continue
+    needed.add(node.id)
+    const [parent] = node.parents
+    // A merge commit comes along for the sake of a commit upon it.
+    if (parent !== undefined) needed.add(parent)
+    let objects = 0
+    for await (const id of newObjects(
+      store,
+      parent === undefined ? undefined : await treeOf(store, parent),
+      node.tree,
+    )) {
+      if (needed.has(id)) continue
+      if (!(await store.has(id))) throw refused(`object ${id} of commit ${node.id} is missing`)
+      needed.add(id)
+      if (++objects % OBJECTS_PER_BREATH === 0) await breathe()
+    }
+  }
+  for (const { id, type } of pack.objects())
+    if (!needed.has(id)) throw refused(`no commit of the pack needs its ${type} ${id}`)
+}
+
+async function treeOf(store: ObjectReader, commit: CommitId): Promise<ObjectId> {
+  return (await store.readCommit(commit)).tree
+}
+
+function refused(reason: string): AtollError<'REFUSED'> {
+  return new AtollError('REFUSED', `a pack is refused: ${reason}`, { reason })
+}
