@@ -1,4 +1,5 @@
 import {
+  AtollError,
   type CommitGraph,
   type CommitId,
   type Environment,
@@ -102,7 +103,13 @@ export class NodeDatabase implements Database {
     }
   }
 
+  /** What would wait for background work that has ended is refused. @throws CLOSED */
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new AtollError('CLOSED', 'the database is closed', { what: 'database' })
+  }
+
   async flush(): Promise<{ commit: CommitId }> {
+    this.#assertOpen()
     const { main } = await this.#parts.history.seal()
     return { commit: main }
   }
@@ -113,6 +120,7 @@ export class NodeDatabase implements Database {
   }
 
   async status(): Promise<Status> {
+    this.#assertOpen()
     const { branch, store, replicator } = this.#parts
     const { state } = branch
     return {
@@ -137,16 +145,19 @@ export class NodeDatabase implements Database {
   }
 
   async synced(options: SyncedOptions = {}): Promise<{ main: CommitId; peers: NodeId[] }> {
+    this.#assertOpen()
     const { history, branch, replicator, onChange } = this.#parts
     return waitUntilSynced({ history, branch, replicator, onChange }, options)
   }
 
   async offline(): Promise<void> {
+    this.#assertOpen()
     await this.#parts.settings.change({ offline: true })
     await this.#parts.replicator?.stop()
   }
 
   async online(): Promise<void> {
+    this.#assertOpen()
     await this.#parts.replicator?.start()
     await this.#parts.settings.change({ offline: false })
   }
@@ -158,13 +169,15 @@ export class NodeDatabase implements Database {
 
   async #close(): Promise<void> {
     const { replicator, sealer, store, history, release } = this.#parts
-    await replicator?.stop()
-    await sealer.stop()
-    await store.stop()
-    // What can be sealed is, so that the repository alone is complete; the journal keeps what cannot.
-    if (history.hasBegun) await history.seal().catch(() => undefined)
-    await store.close()
-    await release()
+    try {
+      await replicator?.stop()
+      await sealer.stop()
+      await store.stop()
+      // What can be sealed is, so that the repository alone is complete; the journal keeps what cannot.
+      if (history.hasBegun) await history.seal().catch(() => undefined)
+    } finally {
+      await release()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

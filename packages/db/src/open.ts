@@ -11,7 +11,7 @@ import {
   compareClock,
   type Environment,
   HybridClock,
-  isAtollError,
+  invalid,
   parseCommitId,
   parseNodeName,
   type Transport,
@@ -22,9 +22,9 @@ import type { Database, Log, OpenOptions } from './api/database.ts'
 import { NodeDatabase } from './database.ts'
 import { dataDirectory, prepareDataDirectory } from './directory/data-directory.ts'
 import { loadIdentity, type NodeIdentity } from './directory/identity.ts'
-import { openLocked } from './directory/lock.ts'
+import { lockDirectory } from './directory/lock.ts'
 import { SettingsFile } from './directory/settings.ts'
-import { Branch } from './engine/branch.ts'
+import { Branch, type BranchState } from './engine/branch.ts'
 import { Changes } from './engine/changes.ts'
 import { resolveCluster } from './engine/cluster.ts'
 import { History } from './engine/history.ts'
@@ -32,12 +32,12 @@ import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
 import { RecordStore } from './engine/record-store.ts'
 import { Sealer } from './engine/sealer.ts'
+import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
 import type { JournalEntry } from './journal/frame.ts'
-import { Journal } from './journal/journal.ts'
+import { Journal, type JournalContent } from './journal/journal.ts'
 import { Replicator } from './replication/replicator.ts'
 import { countContested, type StatusParts } from './status.ts'
-import { viewChanges } from './view/fill.ts'
 import { View } from './view/view.ts'
 
 const DEFAULT_SEAL_DELAY_MS = 1_000
@@ -67,7 +67,8 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   try {
     return await openNode(opening, directory, options)
   } catch (error) {
-    await opening.undo()
+    // Why it could not be opened matters more than what could not be closed.
+    await opening.undo().catch(() => undefined)
     throw error
   }
 }
@@ -80,8 +81,11 @@ class Opening {
     this.#undos.push(undo)
   }
 
+  /** Closes all of it, and then throws the first error there was. */
   async undo(): Promise<void> {
-    for (const undo of this.#undos.splice(0).toReversed()) await undo()
+    const errors: unknown[] = []
+    for (const undo of this.#undos.splice(0).toReversed()) await undo().catch((error: unknown) => errors.push(error))
+    if (errors.length > 0) throw errors[0]
   }
 }
 
@@ -93,9 +97,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const directory = dataDirectory(isMemory ? await mkdtemp(join(tmpdir(), 'atoll-')) : resolve(path))
   if (isMemory) opening.onUndo(() => rm(directory.path, { recursive: true, force: true }))
   await prepareDataDirectory(directory)
-  const view = isMemory
-    ? await View.open(undefined)
-    : await openLocked(directory, options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS)
+  if (!isMemory) opening.onUndo(await lockDirectory(directory, options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS))
+  const view = await View.open(isMemory ? undefined : directory.view)
   opening.onUndo(() => view.close())
 
   const identity = await loadIdentity(directory.identity)
@@ -103,12 +106,12 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const repository = await Repository.open(directory.repository, { create: true })
   opening.onUndo(() => repository.close())
   const rollBack = new Late<void>(() => undefined)
-  const { journal, unsealed } = await Journal.open(
-    directory.journal,
-    isMemory ? 'os' : (options.durability ?? 'sync'),
-    () => rollBack.call(),
-  )
+  const { journal, content } = await Journal.open(directory.journal, {
+    durability: isMemory ? 'os' : (options.durability ?? 'sync'),
+    onAbandon: () => rollBack.call(),
+  })
   opening.onUndo(() => journal.close())
+  const unsealed = content.entries.filter(entry => entry.sequence > content.sealedSequence)
 
   const graph = new CommitGraph(repository)
   const changeLists = new ChangeLists(graph, repository)
@@ -121,21 +124,28 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
   const repair = new Late<Promise<void>>(async () => undefined)
-  const parts = { journal, view, clock, currentMain: () => branch.state?.main }
   const store = new RecordStore(
     {
-      ...parts,
+      journal,
+      view,
+      clock,
+      currentMain: () => branch.state?.main,
       onPending: () => {
         wakeSealer.call()
         changes.tell()
       },
       repairView: error => {
-        log('warn', 'the view is damaged and is made anew', { error })
+        log('warn', 'the view cannot be used as it is; it is recovered', { error })
         return repair.call()
       },
+      onListenerFailed: error => log('error', 'a subscriber threw', { error }),
     },
-    { main: branch.state?.main, sequence: journal.lastSequence - unsealed.length },
+    { main: branch.state?.main, sealed: content.sealedSequence, sequence: content.sealedSequence },
   )
+  opening.onUndo(async () => {
+    await store.stop()
+    await store.close()
+  })
   rollBack.set(() => store.rollBack())
   const announce = new Late<void>(() => undefined)
   const history = new History({
@@ -152,11 +162,20 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       changes.tell()
     },
   })
+  const recover = (state: BranchState | undefined, found: JournalContent): Promise<void> =>
+    recoverView({ view, repository, graph }, { main: state?.main, tree: state?.tree, journal: found })
   repair.set(() =>
-    history.whileStill(state => store.rebuildView(state?.main, viewChanges(repository, undefined, state?.tree))),
+    history.whileStill(async state => {
+      const found = await journal.read()
+      await store.recoverView(async () => {
+        await view.reopen()
+        await recover(state, found)
+      })
+    }),
   )
-  await bringViewUpTo(view, repository, graph, branch)
-  await takeUpJournal({ graph, branch, history, store, identity, settings }, unsealed)
+  await recover(branch.state, content)
+  const { node } = identity.signer
+  await history.takeUp(await sortByLineage(graph, node, branch.state?.main, settings.current.cluster, unsealed))
 
   const monotonicMs = (): number => environment.monotonicMs()
   const maxDelayMs = options.seal?.maxDelayMs ?? DEFAULT_SEAL_DELAY_MS
@@ -248,6 +267,22 @@ class Late<Result> {
 function checkOptions(options: OpenOptions): void {
   if (options.cluster !== undefined) parseCommitId(options.cluster)
   if (options.name !== undefined) parseNodeName(options.name)
+  checkOneOf('durability', options.durability, ['sync', 'os'])
+  checkOneOf('storage', options.storage, ['disk', 'memory'])
+  checkMs('seal.maxDelayMs', options.seal?.maxDelayMs)
+  checkMs('lockWaitMs', options.lockWaitMs)
+}
+
+function checkOneOf(what: string, value: string | undefined, known: readonly string[]): void {
+  if (value !== undefined && !known.includes(value)) throw invalid(what, `must be one of ${known.join(', ')}`)
+}
+
+/** What a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+function checkMs(what: string, value: number | undefined): void {
+  if (value !== undefined && !(value >= 0 && value <= MAX_TIMER_MS))
+    throw invalid(what, `must be between 0 and ${MAX_TIMER_MS} milliseconds`)
 }
 
 /** No clock of this node is behind what it sealed, adopted or journaled before. */
@@ -255,47 +290,6 @@ async function latestClock(graph: CommitGraph, branch: Branch, unsealed: readonl
   let latest = branch.state === undefined ? CLOCK_ZERO : (await graph.node(branch.state.main)).clock
   for (const { clock } of unsealed) if (compareClock(clock, latest) > 0) latest = clock
   return latest
-}
-
-/** A view that is behind `main` (a crash came between) is brought up to it; one that knows nothing is filled. */
-async function bringViewUpTo(view: View, repository: Repository, graph: CommitGraph, branch: Branch): Promise<void> {
-  const { state } = branch
-  const { mark } = view
-  if (mark !== undefined && mark.main === state?.main) return
-  const before = await treeOfMark(graph, mark?.main)
-  if (before === 'unknown' || mark === undefined) await view.clear()
-  const from = before === 'unknown' || mark === undefined ? undefined : before
-  for await (const batch of viewChanges(repository, from, state?.tree)) await view.apply(batch, view.mark)
-  await view.apply([], { main: state?.main, sequence: mark?.sequence ?? 0 })
-}
-
-async function treeOfMark(graph: CommitGraph, main: CommitId | undefined) {
-  if (main === undefined) return undefined
-  try {
-    return (await graph.node(main)).tree
-  } catch (error) {
-    // A repository restored from elsewhere does not know it.
-    if (isAtollError(error, 'MISSING')) return 'unknown'
-    throw error
-  }
-}
-
-interface TakeUpParts {
-  readonly graph: CommitGraph
-  readonly branch: Branch
-  readonly history: History
-  readonly store: RecordStore
-  readonly identity: NodeIdentity
-  readonly settings: SettingsFile
-}
-
-/** What a crash left in the journal is pending again; what was made upon another `main` becomes a head of its own. */
-async function takeUpJournal(parts: TakeUpParts, unsealed: readonly JournalEntry[]): Promise<void> {
-  const { graph, branch, history, store, identity, settings } = parts
-  const { cluster } = settings.current
-  const sorted = await sortByLineage(graph, identity.signer.node, branch.state?.main, cluster, unsealed)
-  for (const { main, entries } of sorted.foreign) await history.sealUpon(main, entries)
-  store.replay(sorted.pending)
 }
 
 /** Adopts heads; the first that a node without a `main` hears of brings the root of its cluster with them. */

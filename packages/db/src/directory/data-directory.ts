@@ -2,7 +2,7 @@
  * A data directory: what is where stands in `docs/storage-format.md`. `format` is the JSON `{"format":1}`; a directory
  * without it is new, and one with a higher number was written by a newer version and is left alone.
  */
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError } from '@atolldb/core'
 import { isNotFound, makeDirectoryDurably, onFile, writeFileDurably } from '@atolldb/git'
@@ -36,15 +36,14 @@ export function dataDirectory(path: string): DataDirectory {
  * @throws NOT_ACCESSIBLE (no permission, a file in its place, another program's directory), NEWER_FORMAT, CORRUPT, STORAGE_FULL
  */
 export async function prepareDataDirectory(directory: DataDirectory): Promise<void> {
-  await onFile(directory.path, () => mkdir(directory.path, { recursive: true }))
+  await makeDirectoryDurably(directory.path)
   const formatFile = join(directory.path, 'format')
   const format = await readFormat(formatFile)
   if (format === undefined) {
     await assertOurs(directory)
     await writeFileDurably(formatFile, Buffer.from(`${JSON.stringify({ format: DIRECTORY_FORMAT })}\n`))
   } else if (format > DIRECTORY_FORMAT) throw newerFormat(formatFile, format)
-  for (const part of [directory.journal, directory.state])
-    if (!(await isDirectory(part))) await makeDirectoryDurably(part)
+  for (const part of [directory.journal, directory.state]) await makeDirectoryDurably(part)
 }
 
 /** Is there a node's data at that path? */
@@ -87,17 +86,6 @@ async function assertOurs(directory: DataDirectory): Promise<void> {
 function newerFormat(file: string, found: number): AtollError<'NEWER_FORMAT'> {
   const message = `${file}: format ${found} is newer than this version, which knows ${DIRECTORY_FORMAT}`
   return new AtollError('NEWER_FORMAT', message, { file, found, supported: DIRECTORY_FORMAT })
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return onFile(path, async () => {
-    try {
-      return (await stat(path)).isDirectory()
-    } catch (error) {
-      if (isNotFound(error)) return false
-      throw error
-    }
-  })
 }
 
 /** @throws NOT_ACCESSIBLE, STORAGE_FAILED */

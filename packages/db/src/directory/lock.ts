@@ -1,29 +1,47 @@
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError, isAtollError } from '@atolldb/core'
-import { writeFile } from 'node:fs/promises'
-import { View } from '../view/view.ts'
+import { ClassicLevel } from 'classic-level'
+import { AtollError } from '@atolldb/core'
+import { isLevelLocked, translateLevelError } from '../view/level-errors.ts'
 import { type DataDirectory, readTextIfThere } from './data-directory.ts'
 
 const RETRY_MS = 50
 
 /**
- * Opens the view, whose kernel lock guards the whole directory, waiting a moment for another process to let go of it.
- * @throws LOCKED with the other's pid and door, as far as they are known
+ * Takes the lock of a data directory, waiting a moment for another process to let go of it. Node has no kernel locks of its
+ * own, so it is the lock of an empty LevelDB, which ends with its process however that ends. It is not the view's, since that
+ * may have to be made anew while the node runs. Returns the release.
+ * @throws LOCKED with the other's pid and door, as far as they are known; NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
  */
-export async function openLocked(directory: DataDirectory, waitMs: number): Promise<View> {
+export async function lockDirectory(directory: DataDirectory, waitMs: number): Promise<() => Promise<void>> {
   const started = performance.now()
   for (;;) {
     try {
-      const view = await View.open(directory.view)
-      // Only to name us to others: the lock is the kernel's.
-      await writeFile(pidFile(directory), `${process.pid}\n`)
-      return view
+      const level = await openLock(join(directory.state, 'lock'))
+      // Only to name us to others.
+      await writeFile(pidFile(directory), `${process.pid}\n`).catch(() => undefined)
+      return () => level.close()
     } catch (error) {
-      if (!isAtollError(error, 'LOCKED')) throw error
+      if (!isLevelLocked(error)) throw translateLevelError(error, directory.state)
       if (performance.now() - started >= waitMs) throw await lockedBy(directory, error)
       await new Promise(resolve => setTimeout(resolve, RETRY_MS))
     }
   }
+}
+
+async function openLock(path: string): Promise<ClassicLevel> {
+  const level = new ClassicLevel(path)
+  try {
+    await level.open()
+    return level
+  } catch (error) {
+    if (isLevelLocked(error)) throw error
+  }
+  // Its files are damaged. There is nothing in them.
+  await rm(path, { recursive: true, force: true })
+  const fresh = new ClassicLevel(path)
+  await fresh.open()
+  return fresh
 }
 
 async function lockedBy(directory: DataDirectory, cause: unknown): Promise<AtollError<'LOCKED'>> {

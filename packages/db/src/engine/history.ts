@@ -5,6 +5,7 @@ import {
   type CommitId,
   diffStates,
   type HybridClock,
+  isAtollError,
   mainOf,
   MAX_COMMIT_CHANGES,
   MAX_COMMIT_VALUE_BYTES,
@@ -19,6 +20,7 @@ import type { JournalEntry } from '../journal/frame.ts'
 import { loadChange } from '../view/fill.ts'
 import type { ViewChange } from '../view/view.ts'
 import { type Branch, type BranchState, noCluster } from './branch.ts'
+import type { SortedEntries } from './lineage.ts'
 import { breathe } from './breathe.ts'
 import { Mutex } from './mutex.ts'
 import type { RecordStore } from './record-store.ts'
@@ -60,13 +62,25 @@ export class History {
    * @throws NO_CLUSTER, STORAGE_FULL, STORAGE_FAILED; nothing is lost, the journal keeps it
    */
   seal(): Promise<BranchState> {
-    return this.#mutex.run(() => this.#sealAll(this.#parts.store.pendingChanges))
+    return this.#exclusively(() => this.#sealAll(this.#parts.store.pendingChanges))
   }
 
   /** Seals what fits one commit: the sealer's step. */
   sealOnce(): Promise<void> {
-    return this.#mutex.run(async () => {
+    return this.#exclusively(async () => {
       await this.#sealOldest()
+    })
+  }
+
+  /** Where the disk fails, nothing that is written afterwards can be vouched for. */
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#mutex.run(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        if (isAtollError(error, 'STORAGE_FAILED')) this.#parts.journal.refuse(error)
+        throw error
+      }
     })
   }
 
@@ -95,8 +109,9 @@ export class History {
     }
     const main = sealed?.commit ?? state.main
     store.sealed(entries, main)
-    await journal.sealed(last.sequence, main)
+    // The ref is durable: peers need not wait for the note.
     if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state)
+    await journal.sealed(last.sequence, main)
     return entries.reduce((sum, entry) => sum + entry.changes.length, 0)
   }
 
@@ -110,7 +125,7 @@ export class History {
    * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved.
    */
   adopt(heads: readonly CommitId[]): Promise<boolean> {
-    return this.#mutex.run(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads)))
+    return this.#exclusively(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads)))
   }
 
   /** Runs work while `main` stands still. */
@@ -120,7 +135,7 @@ export class History {
 
   /** The first commit of a cluster becomes `main` of a node that had none; what it wrote before is made upon that. */
   begin(root: CommitId): Promise<void> {
-    return this.#mutex.run(() =>
+    return this.#exclusively(() =>
       this.#parts.store.withoutWriters(async () => {
         const { branch, graph } = this.#parts
         assert(branch.state === undefined, 'a cluster is begun once')
@@ -171,30 +186,40 @@ export class History {
     for await (const batch of differences)
       for (const difference of batch) changes.push(await loadChange(stage, difference))
     await stage.commit()
+    const node = await graph.node(next.main)
     await branch.move(next)
-    clock.observe((await graph.node(next.main)).clock)
+    // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
+    clock.observe(node.clock)
     store.adopt(changes, next.main)
     this.#parts.onMoved(next)
   }
 
   /**
-   * Journal entries of a crash whose `main` is not ours any more: sealed upon the main that their writer saw, as a head of
-   * its own, and merged.
+   * Takes up what a crash left in the journal. What was made upon `main` is pending again. What was made upon another main
+   * becomes a commit upon that, named durably as a head of its own before any note could say that it is sealed, and is then
+   * adopted as if it had come from elsewhere; so are heads that waited.
    */
-  async sealUpon(main: CommitId, entries: readonly JournalEntry[]): Promise<void> {
-    await this.#mutex.run(async () => {
-      const { graph, repository, author, store, journal } = this.#parts
-      const { tree, clock } = await graph.node(main)
-      const stage = repository.stage()
-      const sealed = await composeSeal(stage, { main, tree, clock }, author(), entries)
-      if (sealed !== undefined) {
-        await stage.commit()
-        await store.withoutWriters(() => this.#adoptNow([sealed.commit]))
-      }
-      const last = entries.at(-1)
-      const now = this.#parts.branch.state?.main
-      if (last !== undefined && now !== undefined) await journal.sealed(last.sequence, now)
-    })
+  async takeUp({ pending, foreign }: SortedEntries): Promise<void> {
+    const { branch, store, journal } = this.#parts
+    const heads: CommitId[] = []
+    for (const { main, entries } of foreign) heads.push(...(await this.#sealUpon(main, entries)))
+    if (heads.length > 0) await branch.keepWaiting([...new Set([...branch.waiting, ...heads])])
+    store.replay(pending)
+    if (branch.state === undefined || (branch.waiting.length === 0 && foreign.length === 0)) return
+    await this.adopt([])
+    const last = Math.max(0, ...foreign.map(({ entries }) => entries.at(-1)?.sequence ?? 0))
+    // Adopting sealed what is pending, so that everything up to here is in a commit.
+    if (last > 0) await journal.sealed(last, branch.state.main)
+  }
+
+  async #sealUpon(main: CommitId, entries: readonly JournalEntry[]): Promise<CommitId[]> {
+    const { graph, repository, author } = this.#parts
+    const { tree, clock } = await graph.node(main)
+    const stage = repository.stage()
+    const sealed = await composeSeal(stage, { main, tree, clock }, author(), entries)
+    if (sealed === undefined) return []
+    await stage.commit()
+    return [sealed.commit]
   }
 
   #context(stage: StagedObjects): MergeContext {

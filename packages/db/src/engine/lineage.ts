@@ -1,4 +1,4 @@
-import type { CommitGraph, CommitId, NodeId } from '@atolldb/core'
+import { type CommitGraph, type CommitId, isAtollError, type NodeId } from '@atolldb/core'
 import type { JournalEntry } from '../journal/frame.ts'
 
 /** Entries of a journal after a crash, by what they were made upon. */
@@ -12,7 +12,8 @@ export interface SortedEntries {
 /**
  * Sorts what the journal holds by lineage. An entry records the `main` that its writer saw; what this node sealed upon that
  * contained nothing but the writer's own past, so a chain of own data commits leads from one to the other. An entry made
- * before there was a `main` counts as made upon the root of the cluster.
+ * before there was a `main` counts as made upon the root of the cluster. One whose `main` the repository does not have (it
+ * was restored from a backup) is pending, since there is nothing else left to build upon.
  */
 export async function sortByLineage(
   graph: CommitGraph,
@@ -27,7 +28,7 @@ export async function sortByLineage(
   const foreign = new Map<CommitId, JournalEntry[]>()
   for (const entry of entries) {
     const base = entry.main ?? root
-    if (base === undefined || lineage.has(base)) {
+    if (base === undefined || lineage.has(base) || !(await isKnown(graph, base))) {
       pending.push(entry)
       continue
     }
@@ -36,6 +37,16 @@ export async function sortByLineage(
     else group.push(entry)
   }
   return { pending, foreign: [...foreign].map(([base, group]) => ({ main: base, entries: group })) }
+}
+
+async function isKnown(graph: CommitGraph, commit: CommitId): Promise<boolean> {
+  try {
+    await graph.node(commit)
+    return true
+  } catch (error) {
+    if (isAtollError(error, 'MISSING')) return false
+    throw error
+  }
 }
 
 /** Seals between two notes in the journal are few; so many are looked at. */

@@ -55,6 +55,14 @@ export class MemoryTable {
     return cell
   }
 
+  /** A durable change that the view turned out not to have, unless a later durable one is here. */
+  restore(ref: RecordRef, content: ViewContent | undefined): void {
+    const newest = this.get(ref)
+    if (newest === undefined) this.set(ref, content, true)
+    else if (!newest.durable && newest.previous === undefined)
+      newest.previous = { ...newest, content, durable: true, previous: undefined }
+  }
+
   confirm(cells: readonly Cell[]): void {
     for (const cell of cells) {
       cell.durable = true

@@ -1,6 +1,5 @@
 import {
   AtollError,
-  compareUtf8,
   type CollectionKind,
   type CollectionName,
   type CommitId,
@@ -10,13 +9,15 @@ import {
 } from '@atolldb/core'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalChange, JournalEntry } from '../journal/frame.ts'
-import type { ViewContent } from '../view/encoding.ts'
-import type { View, ViewChange, ViewMark, ViewRange } from '../view/view.ts'
-import { type Cell, cellToViewChange, MemoryTable } from './memory-table.ts'
+import type { ViewContent, ViewMark } from '../view/encoding.ts'
+import type { View, ViewRange } from '../view/view.ts'
+import { MemoryTable } from './memory-table.ts'
+import { Mutex } from './mutex.ts'
+import { overlaidRange } from './overlaid-range.ts'
+import { Room } from './room.ts'
+import { ViewWriter } from './view-writer.ts'
 
-/** Changes that may wait for the view or for a commit before writers have to wait too. */
-const MAX_WAITING_BYTES = 64 * 1024 * 1024
-const VIEW_BATCH_CELLS = 2_000
+const REPAIR_RETRY_MS = 1_000
 
 /** What happened to records, told after it is durable. */
 export interface StoreEvent {
@@ -32,8 +33,10 @@ export interface RecordStoreParts {
   readonly currentMain: () => CommitId | undefined
   /** A write became durable and waits to be sealed. */
   readonly onPending: () => void
-  /** The view is damaged: resolves once it has been made anew. */
+  /** The view cannot be read or written: calls `recoverView` while `main` stands still, and resolves once that is done. */
   readonly repairView: (error: unknown) => Promise<void>
+  /** A subscriber threw. */
+  readonly onListenerFailed: (error: unknown) => void
 }
 
 /**
@@ -43,21 +46,31 @@ export interface RecordStoreParts {
 export class RecordStore {
   readonly #parts: RecordStoreParts
   readonly #table = new MemoryTable()
+  readonly #writer: ViewWriter
   readonly #listeners = new Set<(event: StoreEvent) => void>()
   readonly #waiting: JournalEntry[] = []
   #waitingBytes = 0
   #waitingChanges = 0
   #inFlight = 0
+  readonly #gates = new Mutex()
   #gate: Promise<void> | undefined
-  #room: { promise: Promise<void>; open: () => void } | undefined
+  readonly #room = new Room()
   #mark: ViewMark
-  #flushing: Promise<void> | undefined
+  #repairing: Promise<void> | undefined
+  #repairTimer: NodeJS.Timeout | undefined
   #stopped = false
-  #closed = false
 
+  /** The view must be recovered, and have that mark. */
   constructor(parts: RecordStoreParts, mark: ViewMark) {
     this.#parts = parts
     this.#mark = mark
+    this.#writer = new ViewWriter({
+      view: parts.view,
+      table: this.#table,
+      mark: () => this.#mark,
+      onTaken: () => this.#makeRoom(),
+      onFailed: error => this.#repairInBackground(error),
+    })
   }
 
   // --- Reading -------------------------------------------------------------------------------------------------------
@@ -73,52 +86,40 @@ export class RecordStore {
     return this.#table.collection(kind, collection).size > 0 || this.#parts.view.count(kind, collection) > 0
   }
 
-  /** The records of a range as they are now, ids in byte order. */
+  /**
+   * The records of a range as they are now, ids in byte order. Where the view turns out damaged on the way, the range ends with
+   * CORRUPT and the view is repaired: asked for again, it is whole.
+   */
   range(kind: CollectionKind, collection: CollectionName, range: ViewRange): AsyncIterable<[string, ViewContent]> {
     this.#assertOpen()
-    const overlay = [...this.#table.collection(kind, collection).values()].filter(cell => inRange(cell.id, range))
-    const stored = this.#parts.view.range(kind, collection, range)
-    return overlay.length === 0 ? stored : overlaid(stored, overlay, range.reverse ?? false)
+    const cells = this.#table.collection(kind, collection).values()
+    return this.#watched(overlaidRange(this.#parts.view.range(kind, collection, range), cells, range))
+  }
+
+  async *#watched<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
+    try {
+      yield* items
+    } catch (error) {
+      if (isAtollError(error, 'CORRUPT')) this.#repairInBackground(error)
+      throw error
+    }
   }
 
   async count(kind: CollectionKind, collection: CollectionName): Promise<number> {
-    this.#assertOpen()
-    await this.viewComplete()
-    return this.#parts.view.count(kind, collection)
+    return this.#complete(() => this.#parts.view.count(kind, collection))
   }
 
   /** Collections with records, the reserved ones too. */
   async collections(): Promise<{ kind: CollectionKind; collection: CollectionName; records: number }[]> {
-    await this.viewComplete()
-    return this.#parts.view.collections()
+    return this.#complete(() => this.#parts.view.collections())
   }
 
-  // --- Writing -------------------------------------------------------------------------------------------------------
-
-  /**
-   * Runs `work` in one turn of the loop, journals the changes it returns as one indivisible entry, and resolves with its
-   * result once they are durable.
-   */
-  async write<Result>(
-    work: () => { readonly changes: readonly JournalChange[]; readonly result: Result },
-    signal?: AbortSignal,
-  ): Promise<Result> {
-    let isRetry = false
-    for (;;) {
-      while (this.#gate !== undefined || this.#isFull()) await (this.#gate ?? this.#roomPromise())
-      this.#assertOpen()
-      if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
-      try {
-        const { changes, result } = work()
-        // No await before the changes are in the table and the journal: that makes it one turn.
-        if (changes.length > 0) await this.#journal(changes)
-        return result
-      } catch (error) {
-        if (isRetry || !isAtollError(error, 'CORRUPT')) throw error
-        await this.#parts.repairView(error)
-        isRetry = true
-      }
-    }
+  /** Reads the view once it has what is durable now. */
+  async #complete<Result>(read: () => Result): Promise<Result> {
+    this.#assertOpen()
+    if (this.#writer.isHalted) await this.#repair()
+    await this.#writer.complete()
+    return this.readSafely(read)
   }
 
   /** A read that survives a damaged view: it waits until that has been made anew, and reads again. */
@@ -127,9 +128,52 @@ export class RecordStore {
       return read()
     } catch (error) {
       if (!isAtollError(error, 'CORRUPT')) throw error
-      await this.#parts.repairView(error)
+      await this.#repair(error)
       return read()
     }
+  }
+
+  // --- Writing -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Runs `work` in one turn of the loop, journals the changes it returns as one indivisible entry, and resolves with its
+   * result once they, and whatever `work` saw, are durable.
+   */
+  async write<Result>(
+    work: () => { readonly changes: readonly JournalChange[]; readonly result: Result },
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    for (let isRetry = false; ; isRetry = true) {
+      await this.#turn(signal)
+      let written: { readonly changes: readonly JournalChange[]; readonly result: Result }
+      try {
+        written = work()
+      } catch (error) {
+        if (isRetry || !isAtollError(error, 'CORRUPT')) throw error
+        await this.#repair(error)
+        continue
+      }
+      // No await before the changes are in the table and the journal: that makes it one turn.
+      if (written.changes.length > 0) await this.#journal(written.changes)
+      else await this.#parts.journal.settled()
+      return written.result
+    }
+  }
+
+  /** Waits until a write may go on at once. @throws CLOSED, ABORTED */
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      this.#assertOpen()
+      if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
+      const obstacle = this.#gate ?? this.#obstacle()
+      if (obstacle === undefined) return
+      await (signal === undefined ? obstacle : orAborted(obstacle, signal))
+    }
+  }
+
+  #obstacle(): Promise<void> | undefined {
+    if (this.#parts.journal.congested) return this.#parts.journal.idle()
+    return this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes) ? this.#room.wait() : undefined
   }
 
   async #journal(changes: readonly JournalChange[]): Promise<void> {
@@ -137,10 +181,10 @@ export class RecordStore {
     if (journal.failure !== undefined) throw journal.failure
     const main = currentMain()
     const stamp = clock.tick()
-    const cells = changes.map(change => this.#table.set(change, change.content, false))
-    this.#inFlight++
     const durable = journal.append(main, stamp, changes)
     const sequence = journal.lastSequence
+    const cells = changes.map(change => this.#table.set(change, change.content, false))
+    this.#inFlight++
     try {
       await durable
     } finally {
@@ -162,14 +206,15 @@ export class RecordStore {
   /** An append failed: what it would have made durable never happened. */
   rollBack(): void {
     this.#table.rollBack()
+    this.#makeRoom()
   }
 
   #enqueue(entry: JournalEntry): void {
     this.#waiting.push(entry)
     this.#waitingChanges += entry.changes.length
     this.#waitingBytes += entrySize(entry)
-    this.#mark = { main: this.#mark.main, sequence: entry.sequence }
-    this.#startFlush()
+    this.#mark = { ...this.#mark, sequence: entry.sequence }
+    this.#writer.wake()
     this.#parts.onPending()
   }
 
@@ -205,8 +250,8 @@ export class RecordStore {
       this.#waitingChanges -= entry.changes.length
       this.#waitingBytes -= entrySize(entry)
     }
-    this.#mark = { main, sequence: this.#mark.sequence }
-    this.#startFlush()
+    this.#mark = { ...this.#mark, main, sealed: entries.at(-1)?.sequence ?? this.#mark.sealed }
+    this.#writer.wake()
     this.#makeRoom()
   }
 
@@ -216,122 +261,82 @@ export class RecordStore {
    * Keeps new writers waiting and lets those under way finish, runs `work`, then lets writers on: what is made without
    * seeing an adopted commit is journaled, and can be sealed, before the commit is adopted.
    */
-  async withoutWriters<Result>(work: () => Promise<Result>): Promise<Result> {
-    let open = (): void => undefined
-    this.#gate = new Promise(resolve => (open = resolve))
-    try {
-      await this.#parts.journal.idle()
-      // The continuations of the writers just acknowledged run before ours goes on.
-      while (this.#inFlight > 0) await new Promise(resolve => setImmediate(resolve))
-      return await work()
-    } finally {
-      this.#gate = undefined
-      open()
-    }
+  withoutWriters<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#gates.run(async () => {
+      let open = (): void => undefined
+      this.#gate = new Promise(resolve => (open = resolve))
+      try {
+        await this.#parts.journal.idle()
+        // The continuations of the writers just acknowledged run before ours goes on.
+        while (this.#inFlight > 0) await new Promise(resolve => setImmediate(resolve))
+        return await work()
+      } finally {
+        this.#gate = undefined
+        open()
+      }
+    })
   }
 
   /** Makes adopted changes visible, all at once; they are durable in the repository already. */
   adopt(changes: StoreEvent['changes'], main: CommitId): void {
     for (const change of changes) this.#table.set(change, change.content, true)
-    this.#mark = { main, sequence: this.#mark.sequence }
-    this.#startFlush()
+    this.#mark = { ...this.#mark, main }
+    this.#writer.wake()
     if (changes.length > 0) this.#tell({ origin: 'remote', changes })
   }
 
-  // --- The view's background writer ----------------------------------------------------------------------------------
+  // --- Repair of the view --------------------------------------------------------------------------------------------
 
-  #startFlush(): void {
-    if (this.#flushing !== undefined || this.#closed) return
-    this.#flushing = this.#flush().finally(() => {
-      this.#flushing = undefined
-    })
+  /** One at a time; whoever needs the view waits for the same one. @throws why it cannot be done now */
+  #repair(damage?: unknown): Promise<void> {
+    this.#repairing ??= this.#parts.repairView(damage).finally(() => (this.#repairing = undefined))
+    return this.#repairing
   }
 
-  async #flush(): Promise<void> {
-    const { view } = this.#parts
-    try {
-      for (;;) {
-        // Taken in one turn: these cells complete the view up to this mark.
-        const mark = this.#mark
-        const cells = this.#table.durableCells()
-        if (cells.length === 0 && isSameMark(view.mark, mark)) return
-        for (let start = 0; start === 0 || start < cells.length; start += VIEW_BATCH_CELLS) {
-          const batch = cells.slice(start, start + VIEW_BATCH_CELLS)
-          const isLast = start + VIEW_BATCH_CELLS >= cells.length
-          // Between two marks the older one stands: what follows it is replayed after a crash.
-          await view.apply(batch.map(cellToViewChange), isLast ? mark : view.mark)
-          this.#table.taken(batch)
-          this.#makeRoom()
-        }
-      }
-    } catch (error) {
-      // Not awaited: the repair waits for this flush to end.
-      void this.#parts.repairView(error)
-    }
+  /** Tried again and again: what is in the way may be a full disk. */
+  #repairInBackground(damage: unknown): void {
+    if (this.#stopped) return
+    this.#repair(damage).catch(() => {
+      clearTimeout(this.#repairTimer)
+      if (!this.#stopped) this.#repairTimer = setTimeout(() => this.#repairInBackground(damage), REPAIR_RETRY_MS)
+    })
   }
 
   /**
-   * Makes the view anew from the records of `main` and what is pending upon it. `main` must not move meanwhile; reads and
-   * writes that need the view wait.
+   * Makes the view anew by `recover`, which leaves it with the sealed state that `mark` names, and puts what is pending on top.
+   * `main` must not move meanwhile; reads and writes that need the view wait.
    */
-  async rebuildView(main: CommitId | undefined, records: AsyncIterable<readonly ViewChange[]>): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing
-    const { view } = this.#parts
-    const rebuilding = (async () => {
-      await view.clear()
-      for await (const batch of records) await view.apply(batch, undefined)
-      await view.apply([], { main, sequence: 0 })
-    })()
-    this.#flushing = rebuilding.finally(() => {
-      this.#flushing = undefined
-    })
-    await this.#flushing
-    // The newest first, and only what the table does not know: it may hold something newer still.
+  async recoverView(recover: () => Promise<void>): Promise<void> {
+    await this.#writer.halt()
+    await recover()
+    // The newest first, and only where nothing newer is known.
     for (const entry of this.#waiting.toReversed())
-      for (const change of entry.changes.toReversed())
-        if (this.#table.get(change) === undefined) this.#table.set(change, change.content, true)
-    this.#startFlush()
-  }
-
-  /** Resolves when the view holds everything that is durable now. */
-  async viewComplete(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing
+      for (const change of entry.changes.toReversed()) this.#table.restore(change, change.content)
+    this.#writer.restart()
   }
 
   // --- Back-pressure and events --------------------------------------------------------------------------------------
 
-  #isFull(): boolean {
-    return (
-      this.#waitingBytes > MAX_WAITING_BYTES ||
-      this.#table.sizeBytes > MAX_WAITING_BYTES ||
-      this.#parts.journal.congested === true
-    )
-  }
-
-  #roomPromise(): Promise<void> {
-    if (this.#parts.journal.congested === true) return this.#parts.journal.idle()
-    if (this.#room === undefined) {
-      let open = (): void => undefined
-      const promise = new Promise<void>(resolve => (open = resolve))
-      this.#room = { promise, open }
-    }
-    return this.#room.promise
-  }
-
   #makeRoom(): void {
-    if (this.#room === undefined || this.#isFull()) return
-    this.#room.open()
-    this.#room = undefined
+    if (!this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes)) this.#room.open()
   }
 
   /** Called after changes are durable, in the order they became visible. Returns the undo. */
   subscribe(listener: (event: StoreEvent) => void): () => void {
+    this.#assertOpen()
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
   #tell(event: StoreEvent): void {
-    for (const listener of this.#listeners) listener(event)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        // What happened has happened, and the other listeners are to know.
+        this.#parts.onListenerFailed(error)
+      }
+    }
   }
 
   #assertOpen(): void {
@@ -341,19 +346,17 @@ export class RecordStore {
   /** Takes no more calls; resolves when writes under way have ended. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#room?.open()
+    clearTimeout(this.#repairTimer)
+    this.#room.open()
     await this.withoutWriters(async () => undefined)
   }
 
-  /** Resolves when the view has all that is durable. Call `stop` before. */
+  /** Resolves when the view has all that is durable, or cannot have it: then that is done at the next start. Call `stop` before. */
   async close(): Promise<void> {
-    await this.viewComplete()
-    this.#closed = true
+    await this.#repairing?.catch(() => undefined)
+    await this.#writer.complete().catch(() => undefined)
+    await this.#writer.halt()
   }
-}
-
-function isSameMark(a: ViewMark | undefined, b: ViewMark): boolean {
-  return a !== undefined && a.main === b.main && a.sequence === b.sequence
 }
 
 function entrySize(entry: JournalEntry): number {
@@ -362,34 +365,10 @@ function entrySize(entry: JournalEntry): number {
   return size
 }
 
-function inRange(id: string, range: ViewRange): boolean {
-  return (
-    (range.gt === undefined || compareUtf8(id, range.gt) > 0) &&
-    (range.gte === undefined || compareUtf8(id, range.gte) >= 0) &&
-    (range.lt === undefined || compareUtf8(id, range.lt) < 0) &&
-    (range.lte === undefined || compareUtf8(id, range.lte) <= 0)
-  )
-}
-
-/** Merges the newest changes into what the view says, both in the same direction. */
-async function* overlaid(
-  stored: AsyncIterable<[string, ViewContent]>,
-  cells: Cell[],
-  reverse: boolean,
-): AsyncGenerator<[string, ViewContent]> {
-  const direction = reverse ? -1 : 1
-  cells.sort((a, b) => direction * compareUtf8(a.id, b.id))
-  let next = 0
-  for await (const entry of stored) {
-    let cell = cells[next]
-    while (cell !== undefined && direction * compareUtf8(cell.id, entry[0]) < 0) {
-      if (cell.content !== undefined) yield [cell.id, cell.content]
-      cell = cells[++next]
-    }
-    if (cell !== undefined && cell.id === entry[0]) {
-      if (cell.content !== undefined) yield [cell.id, cell.content]
-      next++
-    } else yield entry
-  }
-  for (const cell of cells.slice(next)) if (cell.content !== undefined) yield [cell.id, cell.content]
+function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => resolve()
+    signal.addEventListener('abort', aborted, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
 }

@@ -1,18 +1,19 @@
 /**
- * The journal's bytes. A segment file is a header and frames; a frame is one append of one group of writers and is
- * followed by one fdatasync, so that a damaged frame with a later intact one behind it was damaged after it was durable.
+ * The journal's bytes. A segment file is a header and frames; each frame says how much of its segment was durable when it
+ * was written. So damage in front of an intact frame is either a torn append, which nobody was promised (it begins at or
+ * after what that frame vouches for), or the loss of something durable.
  *
  *     segment  = magic "ATOLLJ1\n" (8 bytes), first sequence number (u64)
  *     frame    = payload length (u32), CRC-32 of the payload (u32), payload
- *     payload  = type (u8) …
- *       type 1, entries: flags (u8; bit 0: everything before this frame was synced), sequence number of the first entry (u64),
- *                        count (u32), main (20 bytes; zeros: none yet), entries
+ *     payload  = type (u8), bytes of this segment that were synced before (u32) …
+ *       type 1, entries: sequence number of the first entry (u64), count (u32), main (20 bytes; zeros: none yet), entries
  *       type 2, sealed:  the last sequence number that is in a commit (u64), that commit (20 bytes)
  *     entry    = clock: milliseconds (u48), counter (u16); number of changes (u32); changes
  *     change   = operation (u8: 0 delete, 1 JSON, 2 bytes), kind (u8: 0 objects, 1 lists),
  *                collection length (u8) and ASCII, id length (u16) and UTF-8, [content length (u32) and bytes, unless a delete]
  *
- * Integers are big-endian. Sequence numbers have no gaps, over segments too.
+ * Integers are big-endian. Sequence numbers have no gaps, over segments too. A segment goes once a later one holds the note
+ * that everything in it is sealed: where the first segment does not begin with number 1, such a note must be there.
  */
 import { crc32 } from 'node:zlib'
 import {
@@ -29,7 +30,10 @@ import {
 export const SEGMENT_MAGIC = Buffer.from('ATOLLJ1\n', 'latin1')
 export const SEGMENT_HEADER_BYTES = 16
 const FRAME_HEADER_BYTES = 8
-const ENTRIES_HEADER_BYTES = 1 + 1 + 8 + 4 + 20
+/** Type and synced bytes. */
+const PAYLOAD_HEADER_BYTES = 1 + 4
+const ENTRIES_HEADER_BYTES = PAYLOAD_HEADER_BYTES + 8 + 4 + 20
+const SEALED_BYTES = PAYLOAD_HEADER_BYTES + 8 + 20
 const ENTRY_HEADER_BYTES = 8 + 4
 const NO_COMMIT = Buffer.alloc(20)
 
@@ -48,7 +52,7 @@ export interface JournalEntry {
 }
 
 export type Frame =
-  | { readonly type: 'entries'; readonly previousSynced: boolean; readonly entries: readonly JournalEntry[] }
+  | { readonly type: 'entries'; readonly entries: readonly JournalEntry[] }
   | { readonly type: 'sealed'; readonly sequence: number; readonly commit: CommitId }
 
 export function encodeSegmentHeader(firstSequence: number): Buffer {
@@ -64,12 +68,18 @@ export function decodeSegmentHeader(bytes: Buffer): number | undefined {
   return Number(bytes.readBigUInt64BE(8))
 }
 
-export function encodeSealed(sequence: number, commit: CommitId): Buffer {
-  const frame = Buffer.alloc(FRAME_HEADER_BYTES + 1 + 8 + 20)
-  frame.writeUInt8(2, FRAME_HEADER_BYTES)
-  frame.writeBigUInt64BE(BigInt(sequence), FRAME_HEADER_BYTES + 1)
-  frame.write(commit, FRAME_HEADER_BYTES + 9, 'hex')
-  finishFrame(frame)
+/** That everything up to this sequence number is in that commit. */
+export interface SealNote {
+  readonly sequence: number
+  readonly commit: CommitId
+}
+
+export function encodeSealed({ sequence, commit }: SealNote, syncedBytes: number): Buffer {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + SEALED_BYTES)
+  const at = FRAME_HEADER_BYTES + PAYLOAD_HEADER_BYTES
+  frame.writeBigUInt64BE(BigInt(sequence), at)
+  frame.write(commit, at + 8, 'hex')
+  finishFrame(frame, 2, syncedBytes)
   return frame
 }
 
@@ -129,17 +139,14 @@ export class FrameBuilder {
   }
 
   /** The frame's bytes; the builder must not be used again. */
-  finish(previousSynced: boolean): Buffer {
+  finish(syncedBytes: number): Buffer {
     const frame = this.#buffer.subarray(0, this.#length)
-    let at = FRAME_HEADER_BYTES
-    frame.writeUInt8(1, at)
-    frame.writeUInt8(previousSynced ? 1 : 0, at + 1)
-    frame.writeBigUInt64BE(BigInt(this.#firstSequence), at + 2)
-    frame.writeUInt32BE(this.#count, at + 10)
-    at += 14
-    if (this.#main === undefined) NO_COMMIT.copy(frame, at)
-    else frame.write(this.#main, at, 'hex')
-    finishFrame(frame)
+    const at = FRAME_HEADER_BYTES + PAYLOAD_HEADER_BYTES
+    frame.writeBigUInt64BE(BigInt(this.#firstSequence), at)
+    frame.writeUInt32BE(this.#count, at + 8)
+    if (this.#main === undefined) NO_COMMIT.copy(frame, at + 12)
+    else frame.write(this.#main, at + 12, 'hex')
+    finishFrame(frame, 1, syncedBytes)
     return frame
   }
 
@@ -151,7 +158,9 @@ export class FrameBuilder {
   }
 }
 
-function finishFrame(frame: Buffer): void {
+function finishFrame(frame: Buffer, type: number, syncedBytes: number): void {
+  frame.writeUInt8(type, FRAME_HEADER_BYTES)
+  frame.writeUInt32BE(syncedBytes, FRAME_HEADER_BYTES + 1)
   frame.writeUInt32BE(frame.length - FRAME_HEADER_BYTES, 0)
   frame.writeUInt32BE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 4)
 }
@@ -161,7 +170,7 @@ export function framePayload(bytes: Buffer, offset: number): Buffer | undefined 
   if (offset + FRAME_HEADER_BYTES > bytes.length) return undefined
   const length = bytes.readUInt32BE(offset)
   const start = offset + FRAME_HEADER_BYTES
-  if (length === 0 || start + length > bytes.length) return undefined
+  if (length < SEALED_BYTES || start + length > bytes.length) return undefined
   const type = bytes[start]
   if (type !== 1 && type !== 2) return undefined
   const payload = bytes.subarray(start, start + length)
@@ -172,15 +181,20 @@ export function frameLength(payload: Buffer): number {
   return FRAME_HEADER_BYTES + payload.length
 }
 
+/** How much of its segment was synced before this frame was written. */
+export function framedSyncedBytes(payload: Buffer): number {
+  return payload.readUInt32BE(1)
+}
+
 /** Decodes a payload whose CRC was right: anything wrong in it is our bug. */
 export function decodePayload(payload: Buffer): Frame {
   if (payload[0] === 2) {
-    const commit = payload.toString('hex', 9, 29) as CommitId
-    return { type: 'sealed', sequence: Number(payload.readBigUInt64BE(1)), commit }
+    const commit = payload.toString('hex', PAYLOAD_HEADER_BYTES + 8, SEALED_BYTES) as CommitId
+    return { type: 'sealed', sequence: Number(payload.readBigUInt64BE(PAYLOAD_HEADER_BYTES)), commit }
   }
-  const firstSequence = Number(payload.readBigUInt64BE(2))
-  const count = payload.readUInt32BE(10)
-  const mainBytes = payload.subarray(14, 34)
+  const firstSequence = Number(payload.readBigUInt64BE(PAYLOAD_HEADER_BYTES))
+  const count = payload.readUInt32BE(PAYLOAD_HEADER_BYTES + 8)
+  const mainBytes = payload.subarray(PAYLOAD_HEADER_BYTES + 12, ENTRIES_HEADER_BYTES)
   const main = mainBytes.equals(NO_COMMIT) ? undefined : (mainBytes.toString('hex') as CommitId)
   const entries: JournalEntry[] = []
   let at = ENTRIES_HEADER_BYTES
@@ -197,7 +211,7 @@ export function decodePayload(payload: Buffer): Frame {
     entries.push({ sequence: firstSequence + i, main, clock, changes })
   }
   assert(at === payload.length, 'a journal frame is exactly its entries')
-  return { type: 'entries', previousSynced: payload[1] === 1, entries }
+  return { type: 'entries', entries }
 }
 
 function decodeChange(payload: Buffer, start: number): { change: JournalChange; end: number } {

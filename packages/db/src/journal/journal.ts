@@ -1,22 +1,25 @@
-import { constants } from 'node:fs'
-import { open, readdir, readFile, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { AtollError, type Clock, type CommitId } from '@atolldb/core'
-import { syncDirectory, translateSystemError } from '@atolldb/git'
+import { AtollError, type Clock, type CommitId, isAtollError } from '@atolldb/core'
+import { translateSystemError } from '@atolldb/git'
 import type { Durability } from '../api/database.ts'
-import { encodeSealed, encodeSegmentHeader, FrameBuilder, SEGMENT_HEADER_BYTES } from './frame.ts'
-import type { JournalChange, JournalEntry } from './frame.ts'
-import { recoverSegment, type RecoveredSegment } from './recovery.ts'
+import { encodeSealed, FrameBuilder, SEGMENT_HEADER_BYTES } from './frame.ts'
+import type { JournalChange, JournalEntry, SealNote } from './frame.ts'
+import {
+  createSegment,
+  type JournalFile,
+  openJournalFile,
+  type OpenedSegments,
+  type OpenJournalFile,
+  openSegments,
+  readSegments,
+  removeSegment,
+  type Segment,
+  writeFully,
+} from './segments.ts'
 
 /** A sealed segment larger than this is replaced by a new one. */
 const ROTATE_BYTES = 4 * 1024 * 1024
 /** A group is written when it reaches this, so that one append never holds the loop or the memory for long. */
 const MAX_GROUP_BYTES = 4 * 1024 * 1024
-
-interface Segment {
-  readonly path: string
-  readonly firstSequence: number
-}
 
 interface Waiter {
   resolve(): void
@@ -27,7 +30,24 @@ interface Waiter {
 class Group {
   readonly frames: FrameBuilder[] = []
   readonly waiters: Waiter[] = []
+  entryCount = 0
   sizeBytes = 0
+}
+
+export interface JournalOptions {
+  readonly durability: Durability
+  /** An append failed: called before its writers are told. Whatever was not acknowledged will never be durable. */
+  readonly onAbandon: () => void
+  /** For tests. */
+  readonly openFile?: OpenJournalFile
+}
+
+/** What a journal held when it was opened. */
+export interface JournalContent {
+  /** Sealed ones too, as long as their segment is there. In order. */
+  readonly entries: readonly JournalEntry[]
+  /** Entries up to this one are known to be in commits. */
+  readonly sealedSequence: number
 }
 
 /**
@@ -39,41 +59,46 @@ class Group {
  */
 export class Journal {
   readonly #directory: string
-  readonly #durability: Durability
-  readonly #onAbandon: () => void
-  #segments: Segment[]
-  #file: FileHandle
+  readonly #options: JournalOptions
+  readonly #openFile: OpenJournalFile
+  readonly #segments: Segment[]
+  #file: JournalFile
   #goodBytes: number
+  /** How much of the newest segment is durable for sure. */
+  #syncedBytes: number
   #nextSequence: number
   #sealedSequence: number
+  /** Gathers writers while another group is being written. */
   #open: Group | undefined
-  #writing: Promise<void> | undefined
-  #synced = true
+  #current: Group | undefined
+  readonly #tasks: (() => Promise<void>)[] = []
+  #running: Promise<void> | undefined
   #failure: AtollError | undefined
 
-  private constructor(directory: string, durability: Durability, onAbandon: () => void, opened: OpenedJournal) {
+  private constructor(directory: string, options: JournalOptions, openFile: OpenJournalFile, opened: OpenedSegments) {
     this.#directory = directory
-    this.#durability = durability
-    this.#onAbandon = onAbandon
+    this.#options = options
+    this.#openFile = openFile
     this.#segments = opened.segments
     this.#file = opened.file
     this.#goodBytes = opened.goodBytes
+    this.#syncedBytes = opened.goodBytes
     this.#nextSequence = opened.nextSequence
     this.#sealedSequence = opened.sealedSequence
   }
 
   /**
-   * Opens the journal, cuts off a torn tail and returns the entries that no commit is known to hold. `onAbandon` is called
-   * when an append failed, before its writers are told: whatever was not acknowledged will never be durable.
-   * @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED
+   * Opens the journal of a directory, cuts off a torn tail and returns what it holds.
+   * @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
    */
   static async open(
     directory: string,
-    durability: Durability,
-    onAbandon: () => void,
-  ): Promise<{ journal: Journal; unsealed: readonly JournalEntry[] }> {
-    const opened = await openSegments(directory)
-    return { journal: new Journal(directory, durability, onAbandon, opened), unsealed: opened.unsealed }
+    options: JournalOptions,
+  ): Promise<{ journal: Journal; content: JournalContent }> {
+    const openFile = options.openFile ?? openJournalFile
+    const opened = await openSegments(directory, openFile)
+    const { entries, sealedSequence } = opened
+    return { journal: new Journal(directory, options, openFile, opened), content: { entries, sealedSequence } }
   }
 
   /** Sequence number of the newest entry handed out; 0 when there was never one. */
@@ -84,6 +109,11 @@ export class Journal {
   /** Why no more writes are accepted, if so. */
   get failure(): AtollError | undefined {
     return this.#failure
+  }
+
+  /** Accepts no more writes, since what the disk holds is not known. */
+  refuse(failure: AtollError): void {
+    this.#failure ??= failure
   }
 
   /**
@@ -101,9 +131,20 @@ export class Journal {
     const before = frame.sizeBytes
     frame.add(clock, changes)
     group.sizeBytes += frame.sizeBytes - before
+    group.entryCount++
     this.#nextSequence++
+    return this.#wait(group)
+  }
+
+  /** Resolves when what was appended before is durable. @throws what that failed with */
+  async settled(): Promise<void> {
+    const group = this.#open ?? this.#current
+    if (group !== undefined) await this.#wait(group)
+  }
+
+  #wait(group: Group): Promise<void> {
     const done = new Promise<void>((resolve, reject) => group.waiters.push({ resolve, reject }))
-    this.#writing ??= this.#writeGroups()
+    this.#running ??= this.#run()
     return done
   }
 
@@ -112,131 +153,172 @@ export class Journal {
     return this.#open !== undefined && this.#open.sizeBytes > MAX_GROUP_BYTES
   }
 
-  /** Resolves when nothing that was appended before is still being written. Never rejects. */
+  /** Resolves when nothing is being written any more. Never rejects. */
   async idle(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing
+    while (this.#running !== undefined) await this.#running
   }
 
-  async #writeGroups(): Promise<void> {
+  /** Groups and tasks take turns, so that neither keeps the other waiting. */
+  async #run(): Promise<void> {
     // One turn of the loop lets every writer of this moment into the group.
     await Promise.resolve()
-    while (this.#open !== undefined) {
+    for (;;) {
+      const task = this.#tasks.shift()
       const group = this.#open
-      this.#open = undefined
-      const error = await this.#writeGroup(group)
-      if (error === undefined) for (const waiter of group.waiters) waiter.resolve()
-      else this.#failGroups(group, error)
+      if (task === undefined && group === undefined) break
+      await task?.()
+      if (this.#open !== undefined) await this.#writeOpenGroup(this.#open)
     }
-    this.#writing = undefined
+    this.#running = undefined
+  }
+
+  async #writeOpenGroup(group: Group): Promise<void> {
+    this.#current = group
+    this.#open = undefined
+    const bytes = Buffer.concat(group.frames.map(frame => frame.finish(this.#syncedBytes)))
+    const error = await this.#write(bytes, this.#options.durability === 'sync')
+    this.#current = undefined
+    if (error === undefined) for (const waiter of group.waiters) waiter.resolve()
+    else this.#abandon(group, error)
   }
 
   /** What came after a failed group was made upon it: it fails too, and its sequence numbers are used again. */
-  #failGroups(group: Group, error: AtollError): void {
+  #abandon(group: Group, error: AtollError): void {
     const waiters = [...group.waiters, ...(this.#open?.waiters ?? [])]
+    this.#nextSequence -= group.entryCount + (this.#open?.entryCount ?? 0)
     this.#open = undefined
-    this.#nextSequence -= waiters.length
-    this.#onAbandon()
+    this.#options.onAbandon()
     for (const waiter of waiters) waiter.reject(error)
   }
 
-  async #writeGroup(group: Group): Promise<AtollError | undefined> {
-    const bytes = Buffer.concat(group.frames.map(frame => frame.finish(this.#synced)))
-    return this.#write(bytes, this.#durability === 'sync')
-  }
-
   async #write(bytes: Buffer, sync: boolean): Promise<AtollError | undefined> {
-    const path = this.#segments.at(-1)?.path ?? this.#directory
+    // Behind what a failed sync left nothing can be trusted, a frame of ours the least.
+    if (this.#failure !== undefined) return this.#failure
     try {
-      let written = 0
-      while (written < bytes.length) {
-        const result = await this.#file.write(bytes, written, bytes.length - written, this.#goodBytes + written)
-        written += result.bytesWritten
-      }
+      await writeFully(this.#file, bytes, this.#goodBytes)
     } catch (cause) {
-      return this.#cutBack(asStorageError(cause, path))
+      return this.#cutBack(cause)
     }
     if (sync) {
       try {
         await this.#file.datasync()
       } catch (cause) {
         // After a failed fsync nobody knows what is on disk: never retried, never acknowledged.
-        return this.#fail(path, cause)
+        return this.#fail(cause)
       }
     }
-    this.#synced = sync
     this.#goodBytes += bytes.length
+    if (sync) this.#syncedBytes = this.#goodBytes
     return undefined
   }
 
   /** Takes a failed append back, so that the next one follows the last good byte. */
-  async #cutBack(error: AtollError): Promise<AtollError> {
-    const path = this.#segments.at(-1)?.path ?? this.#directory
+  async #cutBack(cause: unknown): Promise<AtollError> {
     try {
       await this.#file.truncate(this.#goodBytes)
-    } catch (cause) {
-      return this.#fail(path, cause)
+    } catch (second) {
+      return this.#fail(second)
     }
-    if (error.code !== 'STORAGE_FULL') this.#failure = error
-    return error
+    const error = translateSystemError(cause, this.#path)
+    return isAtollError(error, 'STORAGE_FULL') ? error : this.#fail(cause)
   }
 
-  #fail(path: string, cause: unknown): AtollError {
+  #fail(cause: unknown): AtollError {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    this.#failure = new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause })
+    const path = this.#path
+    this.#failure ??= new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause })
     return this.#failure
+  }
+
+  get #path(): string {
+    return this.#segments.at(-1)?.path ?? this.#directory
   }
 
   /**
    * Notes that everything up to this entry is in a commit which a ref names durably, and lets go of segments that hold
-   * nothing else. The note itself becomes durable with the next append, or with `sync`.
+   * nothing else. The last of a row of notes becomes durable with the next append, or with `sync`: so at most one seal is
+   * done twice after a crash. Never rejects for want of the disk: without the note, sealing is repeated and finds nothing new.
    */
   async sealed(sequence: number, commit: CommitId): Promise<void> {
+    const note: SealNote = { sequence, commit }
     await this.#exclusively(async () => {
-      const error = await this.#write(encodeSealed(sequence, commit), false)
-      if (error !== undefined) return
+      const isLast = sequence === this.#lastWritten
+      if (!(await this.#writeNote(note, !isLast && this.#options.durability === 'sync'))) return
       this.#sealedSequence = Math.max(this.#sealedSequence, sequence)
-      const allSealed = this.#sealedSequence === this.lastSequence
-      if (this.#goodBytes > ROTATE_BYTES && (allSealed || this.#goodBytes > 4 * ROTATE_BYTES)) await this.#rotate()
+      if (this.#goodBytes > ROTATE_BYTES && (isLast || this.#goodBytes > 4 * ROTATE_BYTES)) await this.#rotate(note)
       await this.#dropSealedSegments()
     })
   }
 
-  /** Makes every seal note durable: required before commits of others are adopted. */
+  async #writeNote(note: SealNote, sync: boolean): Promise<boolean> {
+    return (await this.#write(encodeSealed(note, this.#syncedBytes), sync)) === undefined
+  }
+
+  /** Makes every seal note durable: required before commits of others are adopted. @throws STORAGE_FAILED */
   async sync(): Promise<void> {
     await this.#exclusively(async () => {
-      if (this.#synced || this.#durability === 'os') return
-      const error = await this.#write(Buffer.alloc(0), true)
+      const error = await this.#syncNow()
       if (error !== undefined) throw error
     })
   }
 
-  /** Waits for the writers in front and keeps those behind waiting. */
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    // No await between the last check and taking our turn.
-    while (this.#writing !== undefined) await this.#writing
-    const running = work().finally(() => {
-      this.#writing = this.#open === undefined ? undefined : this.#writeGroups()
-    })
-    this.#writing = running.catch(() => undefined)
-    await running
+  async #syncNow(): Promise<AtollError | undefined> {
+    return this.#syncedBytes === this.#goodBytes ? this.#failure : this.#write(Buffer.alloc(0), true)
   }
 
-  async #rotate(): Promise<void> {
-    const next = await createSegment(this.#directory, this.#nextSequence)
-    const old = this.#file
-    this.#file = next.file
-    this.#goodBytes = SEGMENT_HEADER_BYTES
-    this.#segments.push(next.segment)
-    this.#synced = true
-    await old.close()
+  /** All that the segments hold now. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
+  async read(): Promise<JournalContent> {
+    let entries: readonly JournalEntry[] = []
+    await this.#exclusively(async () => {
+      entries = (await readSegments(this.#directory)).entries
+    })
+    return { entries, sealedSequence: this.#sealedSequence }
+  }
+
+  /** Waits for the group in front and keeps those behind waiting. */
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#tasks.push(() => work().then(resolve, reject))
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Goes on in a new segment, which begins with the note; stays in the old one where there is no room for another. */
+  async #rotate(note: SealNote): Promise<void> {
+    // A segment that is not the last has no torn tail.
+    if ((await this.#syncNow()) !== undefined) return
+    try {
+      const next = await createSegment(this.#directory, this.#lastWritten + 1, this.#openFile)
+      const old = this.#file
+      this.#file = next.file
+      this.#goodBytes = SEGMENT_HEADER_BYTES
+      this.#syncedBytes = SEGMENT_HEADER_BYTES
+      this.#segments.push(next.segment)
+      await old.close()
+    } catch (error) {
+      if (!isAtollError(error, 'STORAGE_FULL')) this.#fail(error)
+      return
+    }
+    await this.#writeNote(note, true)
+  }
+
+  /** Entries of the open group have their numbers already. */
+  get #lastWritten(): number {
+    return this.lastSequence - (this.#open?.entryCount ?? 0)
   }
 
   async #dropSealedSegments(): Promise<void> {
-    while (this.#segments.length > 1) {
-      const following = this.#segments[1]
-      const oldest = this.#segments[0]
-      if (following === undefined || oldest === undefined || following.firstSequence - 1 > this.#sealedSequence) return
-      await unlink(oldest.path)
+    for (;;) {
+      const [oldest, following] = this.#segments
+      if (oldest === undefined || following === undefined || following.firstSequence - 1 > this.#sealedSequence) return
+      // The note stays behind to say why the segment is not there.
+      if ((await this.#syncNow()) !== undefined) return
+      try {
+        await removeSegment(oldest.path)
+      } catch {
+        // It is tried again with the next note.
+        return
+      }
       this.#segments.shift()
     }
   }
@@ -247,76 +329,4 @@ export class Journal {
     this.#failure ??= new AtollError('CLOSED', 'the database is closed', { what: 'database' })
     await this.#file.close()
   }
-}
-
-interface OpenedJournal {
-  readonly segments: Segment[]
-  readonly file: FileHandle
-  readonly goodBytes: number
-  readonly nextSequence: number
-  readonly sealedSequence: number
-  readonly unsealed: readonly JournalEntry[]
-}
-
-async function openSegments(directory: string): Promise<OpenedJournal> {
-  const names = (await readdir(directory)).filter(name => name.endsWith('.log')).toSorted()
-  const segments: Segment[] = []
-  const entries: JournalEntry[] = []
-  let nextSequence: number | undefined
-  let sealedSequence = 0
-  let last: RecoveredSegment | undefined
-  for (const [index, name] of names.entries()) {
-    const path = join(directory, name)
-    const segment = recoverSegment(path, await readFile(path), index === names.length - 1)
-    if (segment === undefined) {
-      await unlink(path)
-      continue
-    }
-    if (nextSequence !== undefined && segment.firstSequence !== nextSequence) throw gap(path, nextSequence)
-    for (const entry of segment.entries) entries.push(entry)
-    for (const mark of segment.sealed) sealedSequence = Math.max(sealedSequence, mark.sequence)
-    nextSequence = segment.firstSequence + segment.entries.length
-    segments.push({ path, firstSequence: segment.firstSequence })
-    last = segment
-  }
-  const unsealed = entries.filter(entry => entry.sequence > sealedSequence)
-  const newest = segments.at(-1)
-  if (newest === undefined || last === undefined) {
-    const created = await createSegment(directory, 1)
-    return {
-      segments: [created.segment],
-      file: created.file,
-      goodBytes: SEGMENT_HEADER_BYTES,
-      nextSequence: 1,
-      sealedSequence: 0,
-      unsealed,
-    }
-  }
-  const file = await open(newest.path, constants.O_RDWR)
-  await file.truncate(last.goodBytes)
-  await file.sync()
-  return { segments, file, goodBytes: last.goodBytes, nextSequence: nextSequence ?? 1, sealedSequence, unsealed }
-}
-
-async function createSegment(
-  directory: string,
-  firstSequence: number,
-): Promise<{ segment: Segment; file: FileHandle }> {
-  const path = join(directory, `${String(firstSequence).padStart(16, '0')}.log`)
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644)
-  await file.write(encodeSegmentHeader(firstSequence), 0, SEGMENT_HEADER_BYTES, 0)
-  await file.sync()
-  await syncDirectory(directory)
-  return { segment: { path, firstSequence }, file }
-}
-
-function gap(path: string, expected: number): AtollError<'CORRUPT'> {
-  const reason = `entry ${expected} should come first: a segment before it is missing`
-  return new AtollError('CORRUPT', `${path}: ${reason}`, { file: path, reason, repair: 'atoll doctor --repair' })
-}
-
-function asStorageError(cause: unknown, path: string): AtollError {
-  const error = translateSystemError(cause, path)
-  if (error instanceof AtollError) return error
-  throw error
 }

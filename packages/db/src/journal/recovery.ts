@@ -1,26 +1,29 @@
-import { AtollError, type CommitId } from '@atolldb/core'
+import { AtollError } from '@atolldb/core'
 import {
   decodePayload,
   decodeSegmentHeader,
+  framedSyncedBytes,
   frameLength,
   framePayload,
   SEGMENT_HEADER_BYTES,
   type JournalEntry,
+  type SealNote,
 } from './frame.ts'
 
 /** What one segment file holds. */
 export interface RecoveredSegment {
   readonly firstSequence: number
   readonly entries: readonly JournalEntry[]
-  /** Seal marks in the order they were written. */
-  readonly sealed: readonly { readonly sequence: number; readonly commit: CommitId }[]
+  /** In the order they were written. */
+  readonly sealed: readonly SealNote[]
   /** Length of the intact part; what follows is a torn tail that nobody was promised. */
   readonly goodBytes: number
 }
 
 /**
- * Reads a segment. A damaged end of the last segment is a torn append and is left out; damage anywhere else, or with a
- * synced frame behind it, is CORRUPT: nothing that was acknowledged is ever skipped in silence.
+ * Reads a segment. A damaged end of the last segment is a torn append and is left out; damage anywhere else, or in front of
+ * a frame that knew it to be durable, is CORRUPT: nothing that was acknowledged is ever skipped in silence. Undefined where
+ * the last segment was not created to its end.
  *
  * @throws CORRUPT
  */
@@ -32,7 +35,7 @@ export function recoverSegment(file: string, bytes: Buffer, isLast: boolean): Re
     throw corrupt(file, 'it does not begin as a journal segment')
   }
   const entries: JournalEntry[] = []
-  const sealed: { sequence: number; commit: CommitId }[] = []
+  const sealed: SealNote[] = []
   let next = firstSequence
   let offset = SEGMENT_HEADER_BYTES
   for (;;) {
@@ -50,21 +53,23 @@ export function recoverSegment(file: string, bytes: Buffer, isLast: boolean): Re
   }
   if (offset < bytes.length) {
     if (!isLast) throw corrupt(file, `damaged at byte ${offset}, with later segments behind it`)
-    const later = findSyncedFrame(bytes, offset + 1)
+    const later = findWitness(bytes, offset)
     if (later !== undefined)
-      throw corrupt(file, `damaged at byte ${offset}, with an intact frame behind it at ${later}`)
+      throw corrupt(file, `damaged at byte ${offset}, which was durable when an intact frame at ${later} was written`)
   }
   return { firstSequence, entries, sealed, goodBytes: offset }
 }
 
-/** The offset of an intact frame that was written after everything before it was synced. */
-function findSyncedFrame(bytes: Buffer, from: number): number | undefined {
-  for (let offset = from; offset + 10 < bytes.length; offset++) {
-    // Cheap tests first: most offsets fail on the type or the length.
+/** The offset of an intact frame that was written when the damaged byte was durable. */
+function findWitness(bytes: Buffer, damaged: number): number | undefined {
+  for (let offset = damaged + 1; offset + 8 < bytes.length; offset++) {
+    // The cheap test first: most offsets fail on it.
     const type = bytes[offset + 8]
     if (type !== 1 && type !== 2) continue
     const payload = framePayload(bytes, offset)
-    if (payload !== undefined && (type === 2 || payload[1] === 1)) return offset
+    if (payload === undefined) continue
+    const syncedBytes = framedSyncedBytes(payload)
+    if (syncedBytes > damaged && syncedBytes <= offset) return offset
   }
   return undefined
 }

@@ -2,17 +2,31 @@
  * The view's keys and values, in a LevelDB whose keys are UTF-8 strings. It is derived data: this format may change with
  * a new number in `format`, and the view is then rebuilt.
  *
- *     "f"                              format number, decimal
- *     "m"                              mark: JSON { main, sequence } up to which everything below is complete
- *     "n" NUL kind NUL collection      number of live records, decimal
- *     "r" NUL kind NUL collection NUL id   value = CRC-32 of key and rest (u32 LE), format (u8: 1 JSON, 2 bytes), content
+ *     "f"                                  format number, decimal
+ *     "m"                                  mark, JSON: up to where everything below is complete
+ *     "n" NUL kind NUL collection          number of live records, JSON
+ *     "r" NUL kind NUL collection NUL id   a record
+ *
+ * All but the first are kept as CRC-32 of key and rest (u32 LE), format (u8: 1 JSON, 2 bytes), content.
+ *
+ *     mark = { "main": commit id | null, "sealed": sequence, "sequence": sequence, "next": { "main", "sequence" } | absent }
+ *
+ * A mark says: this is the state of `main`, which has the journal's entries up to `sealed`, with those up to `sequence` on
+ * top. With `next`, a part of what leads from there to that is in already.
  *
  * Collection names have no NUL, so the id is everything after the third one, and ids sort by their UTF-8 bytes.
  */
 import { crc32 } from 'node:zlib'
-import type { CollectionKind, CollectionName, ContentFormat, RecordRef } from '@atolldb/core'
+import {
+  type CollectionKind,
+  type CollectionName,
+  type CommitId,
+  type ContentFormat,
+  isObjectId,
+  type RecordRef,
+} from '@atolldb/core'
 
-export const VIEW_FORMAT = '1'
+export const VIEW_FORMAT = '2'
 export const FORMAT_KEY = 'f'
 export const MARK_KEY = 'm'
 const VALUE_HEADER_BYTES = 5
@@ -52,4 +66,56 @@ export function decodeViewValue(key: string, value: Buffer): ViewContent | undef
   if (value.length < VALUE_HEADER_BYTES || (value[4] !== 1 && value[4] !== 2)) return undefined
   if (value.readUInt32LE(0) !== crc32(value.subarray(4), crc32(key))) return undefined
   return { format: value[4] === 1 ? 'json' : 'bytes', bytes: value.subarray(VALUE_HEADER_BYTES) }
+}
+
+/** Up to where the view is complete: see the top of this file. */
+export interface ViewMark extends ViewPosition {
+  readonly sealed: number
+  readonly next?: ViewPosition
+}
+
+export interface ViewPosition {
+  readonly main: CommitId | undefined
+  readonly sequence: number
+}
+
+export function encodeViewJson(key: string, json: unknown): Buffer {
+  return encodeViewValue(key, { format: 'json', bytes: Buffer.from(JSON.stringify(json)) })
+}
+
+export function encodeMark({ next, ...mark }: ViewMark): Buffer {
+  const stored = { ...mark, main: mark.main ?? null }
+  return encodeViewJson(
+    MARK_KEY,
+    next === undefined ? stored : { ...stored, next: { ...next, main: next.main ?? null } },
+  )
+}
+
+/** Undefined when it is damaged: then it vouches for nothing. */
+export function decodeMark(value: Buffer): ViewMark | undefined {
+  const stored = decodeViewJson(MARK_KEY, value) as
+    (PositionJson & { sealed?: unknown; next?: PositionJson }) | undefined
+  const position = stored && toPosition(stored)
+  if (position === undefined || typeof stored?.sealed !== 'number') return undefined
+  const mark = { ...position, sealed: stored.sealed }
+  if (stored.next === undefined) return mark
+  const next = toPosition(stored.next)
+  return next && { ...mark, next }
+}
+
+/** Undefined when it is damaged. */
+export function decodeViewJson(key: string, value: Buffer): unknown {
+  const content = decodeViewValue(key, value)
+  return content && JSON.parse(Buffer.from(content.bytes).toString('utf8'))
+}
+
+interface PositionJson {
+  readonly main?: unknown
+  readonly sequence?: unknown
+}
+
+function toPosition({ main, sequence }: PositionJson): ViewPosition | undefined {
+  if (typeof sequence !== 'number') return undefined
+  if (main === null) return { main: undefined, sequence }
+  return typeof main === 'string' && isObjectId(main) ? { main: main as CommitId, sequence } : undefined
 }

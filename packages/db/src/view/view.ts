@@ -2,27 +2,27 @@ import { rm } from 'node:fs/promises'
 import type { AbstractIterator, AbstractLevel } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
 import { MemoryLevel } from 'memory-level'
-import { AtollError, type CollectionKind, type CollectionName, type CommitId, type RecordRef } from '@atolldb/core'
+import { type CollectionKind, type CollectionName, compareUtf8, isAtollError, type RecordRef } from '@atolldb/core'
 import {
   collectionRange,
   COUNT_RANGE,
   countKey,
+  decodeMark,
+  decodeViewJson,
   decodeViewValue,
+  encodeMark,
+  encodeViewJson,
   encodeViewValue,
   FORMAT_KEY,
   MARK_KEY,
   VIEW_FORMAT,
   viewKey,
   type ViewContent,
+  type ViewMark,
 } from './encoding.ts'
+import { translateLevelError, viewDamage } from './level-errors.ts'
 
 type Level = AbstractLevel<string | Buffer | Uint8Array, string, Buffer>
-
-/** Up to where the view is complete: the state of `main`, and the journal's entries up to `sequence` upon it. */
-export interface ViewMark {
-  readonly main: CommitId | undefined
-  readonly sequence: number
-}
 
 /** A change to the view; content undefined is a delete. */
 export interface ViewChange extends RecordRef {
@@ -37,53 +37,49 @@ export interface ViewRange {
   readonly reverse?: boolean
 }
 
+/** A LevelDB with what is kept of it in memory. */
+interface OpenLevel {
+  readonly level: Level
+  readonly counts: Map<string, number>
+  readonly mark: ViewMark | undefined
+  /** Nothing was ever in it. */
+  readonly isNew: boolean
+}
+
 /**
- * Every live record in a LevelDB, written without fsync: derived from repository and journal, rebuilt from them whenever it
- * is damaged, and never the only copy of anything.
+ * Every live record in a LevelDB, written without fsync: derived from repository and journal, recovered from them whenever it
+ * is behind or damaged, and never the only copy of anything. The lock of the data directory must be held.
  *
- * A damaged value or a LevelDB error is CORRUPT with the view's path: the owner calls `clear` and fills it anew.
+ * A damaged value or a LevelDB error is CORRUPT with the view's path. LevelDB is not to be trusted after a failed write:
+ * its owner lets it `reopen`, or `clear`s it and fills it anew, between `beginRecovery` and `endRecovery`.
  */
 export class View {
   readonly path: string
-  readonly #level: Level
+  readonly #isMemory: boolean
+  #level: Level
   #counts: Map<string, number>
   #mark: ViewMark | undefined
+  #isNew: boolean
+  #isRecovering = false
 
-  private constructor(path: string, level: Level, counts: Map<string, number>, mark: ViewMark | undefined) {
-    this.path = path
-    this.#level = level
-    this.#counts = counts
-    this.#mark = mark
+  private constructor(path: string | undefined, opened: OpenLevel) {
+    this.path = path ?? 'memory'
+    this.#isMemory = path === undefined
+    this.#level = opened.level
+    this.#counts = opened.counts
+    this.#mark = opened.mark
+    this.#isNew = opened.isNew
   }
 
   /**
-   * Opens or creates the view at a path; `undefined` keeps it in memory. LevelDB's own lock (a kernel lock, gone with its
-   * process) is what guards the whole data directory against a second process.
-   * @throws LOCKED, NOT_ACCESSIBLE
+   * Opens or creates the view at a path; `undefined` keeps it in memory. One that cannot be opened is made anew, empty and
+   * without a mark.
+   * @throws NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
    */
   static async open(path: string | undefined): Promise<View> {
-    const level = await openLevel(path)
-    try {
-      return await View.#load(path, level)
-    } catch (error) {
-      await level.close()
-      if (path === undefined || !isDamage(error)) throw error
-      await rm(path, { recursive: true, force: true })
-      return View.#load(path, await openLevel(path))
-    }
-  }
-
-  static async #load(path: string | undefined, level: Level): Promise<View> {
-    const format = await level.get<string, string>(FORMAT_KEY, { valueEncoding: 'utf8' })
-    if (format !== VIEW_FORMAT) {
-      await level.clear()
-      await level.put<string, string>(FORMAT_KEY, VIEW_FORMAT, { valueEncoding: 'utf8' })
-    }
-    const counts = new Map<string, number>()
-    for (const [key, value] of await level.iterator<string, string>({ ...COUNT_RANGE, valueEncoding: 'utf8' }).all())
-      counts.set(key, Number(value))
-    const markText = await level.get<string, string>(MARK_KEY, { valueEncoding: 'utf8' })
-    return new View(path ?? 'memory', level, counts, markText === undefined ? undefined : parseMark(markText))
+    if (path === undefined)
+      return new View(path, await loadLevel(new MemoryLevel({ valueEncoding: 'buffer' }), 'memory'))
+    return new View(path, await openOrRecreate(path))
   }
 
   /** Undefined: nothing in it may be believed. */
@@ -91,20 +87,25 @@ export class View {
     return this.#mark
   }
 
-  /** @throws CORRUPT */
+  // --- Reading -------------------------------------------------------------------------------------------------------
+
+  /** @throws CORRUPT; while it is being recovered too, since it may lack anything then */
   get(ref: RecordRef): ViewContent | undefined {
+    this.#assertRecovered()
     const key = viewKey(ref)
     const value = this.#guarded(() => this.#level.getSync(key))
     return value === undefined ? undefined : this.#decode(key, value)
   }
 
-  /** Live records of a collection. */
+  /** Live records of a collection. @throws CORRUPT */
   count(kind: CollectionKind, collection: CollectionName): number {
+    this.#assertRecovered()
     return this.#counts.get(countKey(kind, collection)) ?? 0
   }
 
-  /** All collections with records. */
+  /** All collections with records. @throws CORRUPT */
   collections(): { kind: CollectionKind; collection: CollectionName; records: number }[] {
+    this.#assertRecovered()
     const found = []
     for (const [key, records] of this.#counts) {
       if (records === 0) continue
@@ -114,14 +115,13 @@ export class View {
     return found
   }
 
-  /** Records of a range, as they are at the moment of the call; the caller closes the iterator by ending its loop. */
+  /** Records of a range, as they are at the moment of the call; the caller closes the iterator by ending its loop. @throws CORRUPT */
   range(kind: CollectionKind, collection: CollectionName, range: ViewRange): AsyncIterable<[string, ViewContent]> {
-    const { prefix, end } = collectionRange(kind, collection)
-    const lower = range.gt !== undefined ? { gt: prefix + range.gt } : { gte: prefix + (range.gte ?? '') }
-    const upper =
-      range.lte !== undefined ? { lte: prefix + range.lte } : { lt: range.lt === undefined ? end : prefix + range.lt }
+    this.#assertRecovered()
+    const { prefix } = collectionRange(kind, collection)
+    const bounds = levelBounds(kind, collection, range)
     // Created now, not at the first step: LevelDB takes its snapshot here.
-    const iterator = this.#level.iterator({ ...lower, ...upper, reverse: range.reverse ?? false })
+    const iterator = this.#guarded(() => this.#level.iterator({ ...bounds, reverse: range.reverse ?? false }))
     return this.#decoded(iterator, prefix.length)
   }
 
@@ -142,12 +142,19 @@ export class View {
     }
   }
 
-  /** Writes changes, their counts and the new mark (if there is one yet) in one LevelDB batch; not synced. At most one change per record. */
+  // --- Writing -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Writes changes, their counts and the new mark (if there is one) in one LevelDB batch; not synced. At most one change per
+   * record.
+   * @throws CORRUPT, STORAGE_FULL, NOT_ACCESSIBLE: nothing more may be written before `reopen` or `clear`
+   */
   async apply(changes: readonly ViewChange[], mark: ViewMark | undefined): Promise<void> {
     const keys = changes.map(viewKey)
     const existed = await this.#translate(this.#level.hasMany(keys))
     const deltas = new Map<string, number>()
-    const batch = this.#level.batch()
+    const batch = this.#guarded(() => this.#level.batch())
+    this.#isNew = false
     for (const [index, change] of changes.entries()) {
       const key = keys[index] as string
       const before = existed[index] === true ? 1 : 0
@@ -160,20 +167,50 @@ export class View {
     }
     const counts = new Map<string, number>()
     for (const [key, delta] of deltas) counts.set(key, (this.#counts.get(key) ?? 0) + delta)
-    for (const [key, count] of counts) batch.put<string, string>(key, String(count), { valueEncoding: 'utf8' })
-    if (mark !== undefined) batch.put<string, string>(MARK_KEY, JSON.stringify(mark), { valueEncoding: 'utf8' })
+    for (const [key, count] of counts) batch.put(key, encodeViewJson(key, count))
+    if (mark !== undefined) batch.put(MARK_KEY, encodeMark(mark))
     await this.#translate(batch.write())
     for (const [key, count] of counts) this.#counts.set(key, count)
     this.#mark = mark
   }
 
-  /** Forgets everything, the mark first, so that a crash in between leaves nothing that could be believed. */
+  // --- Recovery ------------------------------------------------------------------------------------------------------
+
+  /** From here on reads are refused, and `endRecovery` lets them in again. */
+  beginRecovery(): void {
+    this.#isRecovering = true
+  }
+
+  endRecovery(): void {
+    this.#isRecovering = false
+  }
+
+  #assertRecovered(): void {
+    if (this.#isRecovering) throw viewDamage(this.path, 'it is being recovered')
+  }
+
+  /** What LevelDB can recover of itself: the state of some mark that was written. @throws NOT_ACCESSIBLE, STORAGE_FULL */
+  async reopen(): Promise<void> {
+    if (this.#isMemory) return
+    await this.#level.close()
+    this.#take(await openOrRecreate(this.path))
+  }
+
+  /** Forgets everything, so that not even a damaged file is left. @throws NOT_ACCESSIBLE, STORAGE_FULL */
   async clear(): Promise<void> {
+    if (this.#isNew) return
     this.#mark = undefined
-    this.#counts = new Map()
-    await this.#translate(this.#level.del(MARK_KEY))
-    await this.#translate(this.#level.clear())
-    await this.#translate(this.#level.put<string, string>(FORMAT_KEY, VIEW_FORMAT, { valueEncoding: 'utf8' }))
+    await this.#level.close()
+    if (this.#isMemory)
+      this.#take(await loadLevel(new MemoryLevel<string, Buffer>({ valueEncoding: 'buffer' }), this.path))
+    else this.#take(await recreate(this.path))
+  }
+
+  #take(opened: OpenLevel): void {
+    this.#level = opened.level
+    this.#counts = opened.counts
+    this.#mark = opened.mark
+    this.#isNew = opened.isNew
   }
 
   async close(): Promise<void> {
@@ -182,7 +219,7 @@ export class View {
 
   #decode(key: string, value: Buffer): ViewContent {
     const content = decodeViewValue(key, value)
-    if (content === undefined) throw corrupt(this.path, `the value of ${JSON.stringify(key)} is damaged`)
+    if (content === undefined) throw viewDamage(this.path, `the value of ${JSON.stringify(key)} is damaged`)
     return content
   }
 
@@ -203,80 +240,76 @@ export class View {
   }
 
   #translated(error: unknown): unknown {
-    if (error instanceof AtollError || !hasCode(error)) return error
-    if (error.code === 'LEVEL_DATABASE_NOT_OPEN' || error.code === 'LEVEL_ITERATOR_NOT_OPEN')
-      return new AtollError('CLOSED', 'the database is closed', { what: 'database' }, { cause: error })
-    return corrupt(this.path, describe(error), error)
+    return translateLevelError(error, this.path)
   }
 }
 
-async function openLevel(path: string | undefined): Promise<Level> {
-  if (path === undefined) {
-    const memory: Level = new MemoryLevel<string, Buffer>({ valueEncoding: 'buffer' })
-    await memory.open()
-    return memory
-  }
+interface LevelBounds {
+  gt?: string
+  gte?: string
+  lt?: string
+  lte?: string
+}
+
+/** The tighter one where two bounds of a side are given. */
+function levelBounds(kind: CollectionKind, collection: CollectionName, range: ViewRange): LevelBounds {
+  const { prefix, end } = collectionRange(kind, collection)
+  const { gt, gte, lt, lte } = range
+  const bounds: LevelBounds = {}
+  if (gt !== undefined && (gte === undefined || compareUtf8(gt, gte) >= 0)) bounds.gt = prefix + gt
+  else bounds.gte = prefix + (gte ?? '')
+  if (lt !== undefined && (lte === undefined || compareUtf8(lt, lte) <= 0)) bounds.lt = prefix + lt
+  else if (lte !== undefined) bounds.lte = prefix + lte
+  else bounds.lt = end
+  return bounds
+}
+
+async function openOrRecreate(path: string): Promise<OpenLevel> {
   try {
     return await openClassic(path)
   } catch (error) {
-    if (isLocked(error))
-      throw new AtollError('LOCKED', 'the data directory is in use', { directory: path }, { cause: error })
-    if (!isDamage(error)) throw error
-    // Derived data that cannot even be opened: a new one is filled from the repository.
-    await rm(path, { recursive: true, force: true })
-    return openClassic(path)
+    // Room and permissions are for people to mend; derived data that cannot be read is worth nothing.
+    if (!isAtollError(error, 'CORRUPT')) throw error
+    return recreate(path)
   }
 }
 
-async function openClassic(path: string): Promise<Level> {
+async function recreate(path: string): Promise<OpenLevel> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
+    throw translateLevelError(error, path)
+  }
+  return openClassic(path)
+}
+
+function openClassic(path: string): Promise<OpenLevel> {
   const level: Level = new ClassicLevel<string, Buffer>(path, {
     valueEncoding: 'buffer',
     writeBufferSize: 16 * 1024 * 1024,
     cacheSize: 16 * 1024 * 1024,
   })
-  await level.open()
-  return level
+  return loadLevel(level, path)
 }
 
-interface Coded extends Error {
-  readonly code: string
-}
-
-function hasCode(error: unknown): error is Coded {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-}
-
-function causes(error: unknown): unknown[] {
-  return error instanceof Error && error.cause !== undefined ? [error, ...causes(error.cause)] : [error]
-}
-
-function isLocked(error: unknown): boolean {
-  return causes(error).some(cause => hasCode(cause) && cause.code === 'LEVEL_LOCKED')
-}
-
-function isDamage(error: unknown): boolean {
-  return causes(error).some(
-    cause =>
-      (hasCode(cause) && (cause.code === 'LEVEL_CORRUPTION' || cause.code === 'CORRUPT')) ||
-      (cause instanceof Error && /corruption|missing files|CURRENT file|bad record|not a sstable/i.test(cause.message)),
-  )
-}
-
-function describe(error: Coded): string {
-  return causes(error)
-    .map(cause => (cause instanceof Error ? cause.message : String(cause)))
-    .join(': ')
-}
-
-function corrupt(file: string, reason: string, cause?: unknown): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --rebuild' }, { cause })
-}
-
-function parseMark(text: string): ViewMark | undefined {
+async function loadLevel(level: Level, path: string): Promise<OpenLevel> {
   try {
-    return JSON.parse(text) as ViewMark
-  } catch {
-    // A damaged mark vouches for nothing.
-    return undefined
+    await level.open()
+    const format = await level.get<string, string>(FORMAT_KEY, { valueEncoding: 'utf8' })
+    if (format !== VIEW_FORMAT) {
+      await level.clear()
+      await level.put<string, string>(FORMAT_KEY, VIEW_FORMAT, { valueEncoding: 'utf8' })
+    }
+    const counts = new Map<string, number>()
+    for (const [key, value] of await level.iterator(COUNT_RANGE).all()) {
+      const count = decodeViewJson(key, value)
+      if (typeof count !== 'number') throw viewDamage(path, `the count ${JSON.stringify(key)} is damaged`)
+      counts.set(key, count)
+    }
+    const mark = await level.get(MARK_KEY)
+    return { level, counts, mark: mark && decodeMark(mark), isNew: format === undefined }
+  } catch (error) {
+    await level.close().catch(() => undefined)
+    throw translateLevelError(error, path)
   }
 }

@@ -1,0 +1,23 @@
+/** Changes that may wait for the view or for a commit before writers have to wait too. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024
+
+/** Back-pressure: where writers wait until there is room. */
+export class Room {
+  #promise: Promise<void> | undefined
+  #resolve: () => void = () => undefined
+
+  isFull(waitingBytes: number, tableBytes: number): boolean {
+    return waitingBytes > MAX_WAITING_BYTES || tableBytes > MAX_WAITING_BYTES
+  }
+
+  /** Resolves at the next `open`. */
+  wait(): Promise<void> {
+    this.#promise ??= new Promise(resolve => (this.#resolve = resolve))
+    return this.#promise
+  }
+
+  open(): void {
+    this.#promise = undefined
+    this.#resolve()
+  }
+}

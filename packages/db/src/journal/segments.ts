@@ -1,0 +1,159 @@
+import { constants } from 'node:fs'
+import { open, readdir, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AtollError } from '@atolldb/core'
+import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type JournalEntry } from './frame.ts'
+import { recoverSegment, type RecoveredSegment } from './recovery.ts'
+
+export interface Segment {
+  readonly path: string
+  readonly firstSequence: number
+}
+
+/** What the journal asks of a file; tests hand in one that fails. */
+export interface JournalFile {
+  write(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>
+  datasync(): Promise<void>
+  sync(): Promise<void>
+  truncate(length: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens a file to read and write, with the flags of open(2). */
+export type OpenJournalFile = (path: string, flags: number) => Promise<JournalFile>
+
+export const openJournalFile: OpenJournalFile = (path, flags) => open(path, flags, 0o644)
+
+export interface OpenedSegments {
+  readonly segments: Segment[]
+  /** The newest segment's. */
+  readonly file: JournalFile
+  readonly goodBytes: number
+  readonly nextSequence: number
+  readonly sealedSequence: number
+  /** All that the segments hold, sealed or not. */
+  readonly entries: readonly JournalEntry[]
+}
+
+/**
+ * Reads the segments of a directory, and makes it ready for the next append: a torn tail is cut off, durably.
+ * @throws CORRUPT (nothing was changed then), NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
+ */
+export async function openSegments(directory: string, openFile: OpenJournalFile): Promise<OpenedSegments> {
+  const read = await readSegments(directory)
+  for (const path of read.unfinished) await onFile(path, () => unlink(path))
+  const newest = read.segments.at(-1)
+  if (newest === undefined) {
+    const { segment, file } = await createSegment(directory, 1, openFile)
+    return { ...read, segments: [segment], file, goodBytes: SEGMENT_HEADER_BYTES, nextSequence: 1 }
+  }
+  const file = await onFile(newest.path, async () => {
+    const opened = await openFile(newest.path, constants.O_RDWR)
+    try {
+      await opened.truncate(read.goodBytes)
+      await opened.sync()
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+    return opened
+  })
+  return { ...read, file }
+}
+
+interface ReadSegments {
+  readonly segments: Segment[]
+  /** Files that were not created to their end. */
+  readonly unfinished: readonly string[]
+  readonly goodBytes: number
+  readonly nextSequence: number
+  readonly sealedSequence: number
+  readonly entries: readonly JournalEntry[]
+}
+
+/** Changes nothing. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function readSegments(directory: string): Promise<ReadSegments> {
+  const names = await onFile(directory, () => readdir(directory))
+  const paths = names
+    .filter(name => name.endsWith('.log'))
+    .toSorted()
+    .map(name => join(directory, name))
+  const segments: Segment[] = []
+  const unfinished: string[] = []
+  const entries: JournalEntry[] = []
+  let nextSequence: number | undefined
+  let sealedSequence = 0
+  let last: RecoveredSegment | undefined
+  for (const [index, path] of paths.entries()) {
+    const bytes = await onFile(path, () => readFile(path))
+    const segment = recoverSegment(path, bytes, index === paths.length - 1)
+    if (segment === undefined) {
+      unfinished.push(path)
+      continue
+    }
+    if (nextSequence !== undefined && segment.firstSequence !== nextSequence) throw gap(path, nextSequence)
+    for (const entry of segment.entries) entries.push(entry)
+    for (const note of segment.sealed) sealedSequence = Math.max(sealedSequence, note.sequence)
+    nextSequence = segment.firstSequence + segment.entries.length
+    segments.push({ path, firstSequence: segment.firstSequence })
+    last = segment
+  }
+  const first = segments[0]
+  if (first !== undefined && first.firstSequence - 1 > sealedSequence) throw gap(first.path, sealedSequence + 1)
+  return {
+    segments,
+    unfinished,
+    goodBytes: last?.goodBytes ?? 0,
+    nextSequence: nextSequence ?? 1,
+    sealedSequence,
+    entries,
+  }
+}
+
+/**
+ * Creates a segment that begins with `firstSequence`; durable when it resolves, and not there when it fails.
+ * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
+ */
+export async function createSegment(
+  directory: string,
+  firstSequence: number,
+  openFile: OpenJournalFile,
+): Promise<{ segment: Segment; file: JournalFile }> {
+  const path = join(directory, `${String(firstSequence).padStart(16, '0')}.log`)
+  const file = await onFile(path, async () => {
+    const opened = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
+    try {
+      await writeFully(opened, encodeSegmentHeader(firstSequence), 0)
+      await opened.sync()
+      await syncDirectory(directory)
+    } catch (error) {
+      await opened.close()
+      await removeSegment(path)
+      throw error
+    }
+    return opened
+  })
+  return { segment: { path, firstSequence }, file }
+}
+
+/** One that is gone is fine. */
+export async function removeSegment(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error
+  })
+}
+
+/** Throws system errors. */
+export async function writeFully(file: JournalFile, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written)
+    if (bytesWritten === 0) throw new Error('the system wrote nothing')
+    written += bytesWritten
+  }
+}
+
+function gap(path: string, expected: number): AtollError<'CORRUPT'> {
+  const reason = `entry ${expected} should come first: a segment before it is missing`
+  return new AtollError('CORRUPT', `${path}: ${reason}`, { file: path, reason, repair: 'atoll doctor --repair' })
+}
