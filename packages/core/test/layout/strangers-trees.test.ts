@@ -133,6 +133,24 @@ describe('few trees with very many paths are refused soon:', () => {
     expect(store.reads.tree).toBeLessThan(1000)
   })
 
+  it('a name without end', async () => {
+    const store = new MemoryObjectStore()
+    const { id } = write(store, { objects: { a: nested(long, 500, { 'x.json': '1' }) } })
+    store.resetCounters()
+    await expect(collect(diffStates(store, undefined, id))).rejects.toMatchObject({ code: 'REFUSED' })
+    expect(store.reads.tree).toBeLessThan(25)
+  })
+
+  it('directories with names that no id can begin with', async () => {
+    const store = new MemoryObjectStore()
+    const children = { ['x'.repeat(13)]: leaf(1), [`${'x'.repeat(12)}y`]: leaf(1) }
+    const { id } = write(store, { objects: { a: nested(long, 5, children) } })
+    store.resetCounters()
+    await expect(collect(diffStates(store, undefined, id))).rejects.toMatchObject({ code: 'REFUSED' })
+    // Their names alone are too long: nobody looks inside.
+    expect(store.reads.tree).toBe(9)
+  })
+
   it('one collection under many names', async () => {
     const store = new MemoryObjectStore()
     const shared = write(store, leaf(64))
