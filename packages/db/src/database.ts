@@ -43,6 +43,8 @@ export interface NodeParts {
   readonly statusParts: StatusParts
   /** Called whenever something that status shows may have changed. Returns the undo. */
   readonly onChange: (listener: () => void) => () => void
+  /** A subscriber threw. */
+  readonly onListenerFailed: (error: unknown) => void
   /** Closes files, after everything above has stopped. */
   readonly release: () => Promise<void>
 }
@@ -81,8 +83,9 @@ export class NodeDatabase implements Database {
   tuple<T>(name: string, options: TupleOptions = {}): TupleCollection<T> {
     let tuple = this.#tuples.get(name)
     if (tuple === undefined) {
-      const { environment } = this.#parts
-      tuple = new MemoryTupleCollection(parseCollectionName(name), options, () => environment.monotonicMs())
+      const { environment, onListenerFailed } = this.#parts
+      const monotonicMs = (): number => environment.monotonicMs()
+      tuple = new MemoryTupleCollection(parseCollectionName(name), options, monotonicMs, onListenerFailed)
       this.#tuples.set(name, tuple)
     }
     return tuple as unknown as TupleCollection<T>

@@ -124,6 +124,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
   const repair = new Late<Promise<void>>(async () => undefined)
+  const onListenerFailed = (error: unknown): void => log('error', 'a subscriber threw', { error })
   const store = new RecordStore(
     {
       journal,
@@ -138,7 +139,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
         log('warn', 'the view cannot be used as it is; it is recovered', { error })
         return repair.call()
       },
-      onListenerFailed: error => log('error', 'a subscriber threw', { error }),
+      onListenerFailed,
     },
     { main: branch.state?.main, sealed: content.sealedSequence, sequence: content.sealedSequence },
   )
@@ -242,6 +243,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     nextListId: listIdSource(environment),
     statusParts,
     onChange: listener => changes.listen(listener),
+    onListenerFailed,
     release: () => opening.undo(),
   })
 }

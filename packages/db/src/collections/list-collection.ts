@@ -24,6 +24,10 @@ export class StoredListCollection<T> extends StoredCollection<T> implements List
     return parseListRecordId(id)
   }
 
+  protected override toBound(bound: string): string {
+    return bound.toLowerCase()
+  }
+
   async insert(value: T, options: WriteOptions = {}): Promise<string> {
     const content = listContent(value)
     return this.store.write(() => {

@@ -1,4 +1,5 @@
 import { invalid, type JsonValue } from '@atolldb/core'
+import { contentToValue, valueToContent } from '../engine/content.ts'
 
 /**
  * Merges a patch into a value as RFC 7396 says: objects merge member by member, `null` removes, anything else replaces.
@@ -23,8 +24,9 @@ function define(target: object, key: string, value: JsonValue): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** A patch of a record, which must stay an object. @throws INVALID */
-export function assertPatch(patch: unknown): asserts patch is { [key: string]: JsonValue } {
+/** A patch of a record, as plain JSON within the limits: what is none is refused before it is walked. @throws INVALID, TOO_LARGE */
+export function parsePatch(patch: unknown): JsonValue {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch) || patch instanceof Uint8Array)
     throw invalid('patch', 'must be a JSON object')
+  return contentToValue<JsonValue>(valueToContent(patch))
 }

@@ -3,7 +3,7 @@ import type { ConditionalOptions, ObjectCollection, WriteOptions, Written } from
 
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
 import type { ViewContent } from '../view/encoding.ts'
-import { assertPatch, mergePatch } from './merge-patch.ts'
+import { mergePatch, parsePatch } from './merge-patch.ts'
 import { StoredCollection } from './readable-collection.ts'
 import { checkAbsent, checkPresent, checkVersion, recordChanges } from './writes.ts'
 
@@ -37,9 +37,7 @@ export class StoredObjectCollection<T> extends StoredCollection<T> implements Ob
   }
 
   async patch(id: string, patch: unknown, options: ConditionalOptions = {}): Promise<Written> {
-    // Through the canonical form: what is no JSON is refused before the record is touched.
-    assertPatch(patch)
-    const clean = contentToValue<JsonValue>(valueToContent(patch))
+    const clean = parsePatch(patch)
     return this.#set(id, options, (current, ref) => {
       checkPresent(ref, current)
       return valueToContent(

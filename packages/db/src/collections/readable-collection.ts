@@ -1,15 +1,9 @@
-import {
-  AtollError,
-  parseRecordId,
-  type CollectionKind,
-  type CollectionName,
-  type RecordId,
-  type RecordRef,
-} from '@atolldb/core'
+import { AtollError, type CollectionKind, type CollectionName, type RecordId, type RecordRef } from '@atolldb/core'
 import type { Change, ConditionalOptions, RangeOptions, ReadableCollection, Versioned } from '../api/collections.ts'
 import { contentToValue, contentVersion } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { ViewContent } from '../view/encoding.ts'
+import { checkRange } from './range-bounds.ts'
 import { checkVersion, recordChanges } from './writes.ts'
 
 /** What Objects and Lists share. */
@@ -27,6 +21,11 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
 
   /** The id as it is stored. @throws INVALID, TOO_LARGE */
   protected abstract parseId(id: unknown): RecordId
+
+  /** A bound of a range, written as ids are. */
+  protected toBound(bound: string): string {
+    return bound
+  }
 
   protected ref(id: unknown): RecordRef {
     return { kind: this.kind, collection: this.collection, id: this.parseId(id) }
@@ -67,15 +66,8 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
 
   /** The range's state is that of this call, not of the first step. */
   #range<Item>(range: RangeOptions, toItem: (id: string, content: ViewContent) => Item): AsyncIterable<Item> {
-    const { limit, signal, ...bounds } = range
-    for (const bound of [bounds.gt, bounds.gte, bounds.lt, bounds.lte]) if (bound !== undefined) parseRecordId(bound)
-    if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
-      throw new AtollError('INVALID', 'limit: must be a whole number', {
-        what: 'limit',
-        reason: 'must be a whole number',
-      })
-    const found = this.store.range(this.kind, this.collection, bounds)
-    return limited(found, toItem, limit ?? Infinity, signal)
+    const { bounds, limit } = checkRange(range, bound => this.toBound(bound))
+    return limited(this.store.range(this.kind, this.collection, bounds), toItem, limit, range.signal)
   }
 
   subscribe(listener: (change: Change<T>) => void): () => void {
@@ -96,9 +88,7 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
     return this.store.write(() => {
       const current = this.store.read(ref)
       checkVersion(ref, current, options.ifVersion)
-      const changes = recordChanges(this.store, ref, undefined)
-      // Without a record there is only a conflict entry to settle, if that.
-      return { changes: current === undefined ? changes.slice(1) : changes, result: current !== undefined }
+      return { changes: recordChanges(this.store, ref, undefined), result: current !== undefined }
     }, options.signal)
   }
 }

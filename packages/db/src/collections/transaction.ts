@@ -17,7 +17,7 @@ import type { JournalChange } from '../journal/frame.ts'
 import type { ViewContent } from '../view/encoding.ts'
 import { checkBatchSize } from './batch-size.ts'
 import { listContent, type NextListId } from './list-collection.ts'
-import { assertPatch, mergePatch } from './merge-patch.ts'
+import { mergePatch, parsePatch } from './merge-patch.ts'
 import { checkAbsent, checkPresent, recordChanges } from './writes.ts'
 
 interface Write {
@@ -45,26 +45,29 @@ export class StoreTransaction implements Transaction {
     const ref = (id: string): RecordRef => this.#ref('objects', name, id)
     const set = (target: RecordRef, value: unknown): void => this.#write(target, valueToContent(value))
     return {
-      get: async id => this.#value<T>(ref(id)),
+      get: id => this.#get<T>(() => ref(id)),
       put: (id, value) => set(ref(id), value),
-      create: async (id, value) => {
-        const target = ref(id)
-        checkAbsent(target, this.#read(target))
-        set(target, value)
-      },
-      update: async (id, value) => {
-        const target = ref(id)
-        checkPresent(target, this.#read(target))
-        set(target, value)
-      },
-      patch: async (id, patch) => {
-        assertPatch(patch)
-        const target = ref(id)
-        const current = this.#read(target)
-        checkPresent(target, current)
-        const value = current.format === 'json' ? contentToValue<JsonValue>(current) : undefined
-        set(target, mergePatch(value, patch))
-      },
+      create: (id, value) =>
+        this.#store.readSafely(() => {
+          const target = ref(id)
+          checkAbsent(target, this.#read(target))
+          set(target, value)
+        }),
+      update: (id, value) =>
+        this.#store.readSafely(() => {
+          const target = ref(id)
+          checkPresent(target, this.#read(target))
+          set(target, value)
+        }),
+      patch: (id, patch) =>
+        this.#store.readSafely(() => {
+          const clean = parsePatch(patch)
+          const target = ref(id)
+          const current = this.#read(target)
+          checkPresent(target, current)
+          const value = current.format === 'json' ? contentToValue<JsonValue>(current) : undefined
+          set(target, mergePatch(value, clean))
+        }),
       delete: id => this.#write(ref(id), undefined),
     }
   }
@@ -72,7 +75,7 @@ export class StoreTransaction implements Transaction {
   list<T = JsonValue>(name: string): TransactionList<T> {
     const ref = (id: string): RecordRef => this.#ref('lists', name, id)
     return {
-      get: async id => this.#value<T>(ref(id)),
+      get: id => this.#get<T>(() => ref(id)),
       insert: value => {
         const target = ref(this.#nextId())
         this.#write(target, listContent(value))
@@ -90,9 +93,11 @@ export class StoreTransaction implements Transaction {
     }
   }
 
-  #value<T>(ref: RecordRef): T | undefined {
-    const content = this.#read(ref)
-    return content === undefined ? undefined : contentToValue<T>(content)
+  #get<T>(toRef: () => RecordRef): Promise<T | undefined> {
+    return this.#store.readSafely(() => {
+      const content = this.#read(toRef())
+      return content === undefined ? undefined : contentToValue<T>(content)
+    })
   }
 
   #read(ref: RecordRef): ViewContent | undefined {
@@ -128,7 +133,6 @@ export class StoreTransaction implements Transaction {
       for (const { ref, version } of this.#reads.values()) this.#checkUnchanged(ref, version)
       const changes: JournalChange[] = []
       for (const { ref, content } of this.#writes.values()) {
-        if (content === undefined && this.#store.read(ref) === undefined) continue
         changes.push(...recordChanges(this.#store, ref, content))
       }
       checkBatchSize(changes)

@@ -19,8 +19,10 @@ import type {
 } from '../api/collections.ts'
 
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
+import { inRange } from '../engine/overlaid-range.ts'
 import type { ViewContent } from '../view/encoding.ts'
-import { assertPatch, mergePatch } from './merge-patch.ts'
+import { mergePatch, parsePatch } from './merge-patch.ts'
+import { checkRange } from './range-bounds.ts'
 import { checkAbsent, checkPresent, checkVersion } from './writes.ts'
 
 interface Slot {
@@ -36,14 +38,21 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
   readonly #listeners = new Set<(change: Change<T>) => void>()
   readonly #ttlMs: number
   readonly #monotonicMs: () => number
+  readonly #onListenerFailed: (error: unknown) => void
   #writesUntilSweep = 1024
 
   /** @throws INVALID */
-  constructor(name: CollectionName, options: TupleOptions, monotonicMs: () => number) {
+  constructor(
+    name: CollectionName,
+    options: TupleOptions,
+    monotonicMs: () => number,
+    onListenerFailed: (error: unknown) => void,
+  ) {
     if (options.ttl !== undefined && !(options.ttl > 0)) throw invalid('ttl', 'must be more than 0 milliseconds')
     this.name = name
     this.#ttlMs = options.ttl ?? Infinity
     this.#monotonicMs = monotonicMs
+    this.#onListenerFailed = onListenerFailed
   }
 
   #ref(id: unknown): RecordRef {
@@ -77,28 +86,22 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
     return this.#slots.size
   }
 
-  async *entries(range: RangeOptions = {}): AsyncGenerator<[string, T]> {
-    for (const [id, content] of this.#range(range)) yield [id, contentToValue<T>(content)]
+  entries(range: RangeOptions = {}): AsyncIterable<[string, T]> {
+    return itemsOf(this.#range(range), range.signal, (id, content) => [id, contentToValue<T>(content)])
   }
 
-  async *records(range: RangeOptions = {}): AsyncGenerator<Versioned<T>> {
-    for (const [id, content] of this.#range(range)) yield versioned<T>(id, content)
+  records(range: RangeOptions = {}): AsyncIterable<Versioned<T>> {
+    return itemsOf(this.#range(range), range.signal, (id, content) => versioned<T>(id, content))
   }
 
   #range(range: RangeOptions): [string, ViewContent][] {
     this.#sweep()
-    const { gt, gte, lt, lte } = range
-    const found = [...this.#slots]
-      .filter(
-        ([id]) =>
-          (gt === undefined || compareUtf8(id, gt) > 0) &&
-          (gte === undefined || compareUtf8(id, gte) >= 0) &&
-          (lt === undefined || compareUtf8(id, lt) < 0) &&
-          (lte === undefined || compareUtf8(id, lte) <= 0),
-      )
+    const { bounds, limit } = checkRange(range)
+    return [...this.#slots]
+      .filter(([id]) => inRange(id, bounds))
       .map(([id, slot]): [string, ViewContent] => [id, slot.content])
-      .toSorted(([a], [b]) => (range.reverse === true ? compareUtf8(b, a) : compareUtf8(a, b)))
-    return found.slice(0, range.limit ?? found.length)
+      .toSorted(([a], [b]) => (bounds.reverse === true ? compareUtf8(b, a) : compareUtf8(a, b)))
+      .slice(0, limit)
   }
 
   subscribe(listener: (change: Change<T>) => void): () => void {
@@ -125,14 +128,17 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
   }
 
   async patch(id: string, patch: unknown, options: ConditionalOptions = {}): Promise<Written> {
-    assertPatch(patch)
+    const clean = parsePatch(patch)
     return this.#set(id, options, (current, ref) => {
       checkPresent(ref, current)
-      return valueToContent(mergePatch(contentToValue<JsonValue>(current), patch))
+      return valueToContent(
+        mergePatch(current.format === 'json' ? contentToValue<JsonValue>(current) : undefined, clean),
+      )
     })
   }
 
   async delete(id: string, options: ConditionalOptions = {}): Promise<boolean> {
+    checkNotAborted(options.signal)
     const ref = this.#ref(id)
     const current = this.#read(ref.id)
     checkVersion(ref, current, options.ifVersion)
@@ -146,7 +152,7 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
     options: ConditionalOptions,
     next: (current: ViewContent | undefined, ref: RecordRef) => ViewContent,
   ): Written {
-    if (options.signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
+    checkNotAborted(options.signal)
     const ref = this.#ref(id)
     const current = this.#read(ref.id)
     checkVersion(ref, current, options.ifVersion)
@@ -158,7 +164,14 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
   }
 
   #tell(change: Change<T>): void {
-    for (const listener of this.#listeners) listener(change)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(change)
+      } catch (error) {
+        // What happened has happened, and the other listeners are to know.
+        this.#onListenerFailed(error)
+      }
+    }
   }
 
   /** Drops what expired; done now and then, so that a tuple that is only written stays as large as what lives in it. */
@@ -167,6 +180,21 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
     if (this.#ttlMs === Infinity) return
     const now = this.#monotonicMs()
     for (const [id, slot] of this.#slots) if (slot.expiresMs <= now) this.#slots.delete(id)
+  }
+}
+
+function checkNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
+}
+
+async function* itemsOf<Item>(
+  found: [string, ViewContent][],
+  signal: AbortSignal | undefined,
+  toItem: (id: string, content: ViewContent) => Item,
+): AsyncGenerator<Item> {
+  for (const [id, content] of found) {
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the range was aborted', { what: 'range' })
+    yield toItem(id, content)
   }
 }
 

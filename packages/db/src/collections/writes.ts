@@ -6,11 +6,12 @@ import type { ViewContent } from '../view/encoding.ts'
 
 /** The changes that setting a record makes: a write to a record in conflict settles the conflict. */
 export function recordChanges(store: RecordStore, ref: RecordRef, content: ViewContent | undefined): JournalChange[] {
-  const change = { ...ref, content }
+  // Deleting what is not there may still settle a conflict.
+  const changes = content === undefined && store.read(ref) === undefined ? [] : [{ ...ref, content }]
   const conflicts = conflictCollection(ref.kind, ref.collection)
-  if (!store.mayHaveRecords('objects', conflicts)) return [change]
+  if (!store.mayHaveRecords('objects', conflicts)) return changes
   const entry: RecordRef = { kind: 'objects', collection: conflicts, id: ref.id }
-  return store.read(entry) === undefined ? [change] : [change, { ...entry, content: undefined }]
+  return store.read(entry) === undefined ? changes : [...changes, { ...entry, content: undefined }]
 }
 
 /** @throws CONFLICT */
