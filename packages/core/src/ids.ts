@@ -28,6 +28,8 @@ export type CollectionKind = 'objects' | 'lists'
 const objectIdPattern = /^[0-9a-f]{40}$/
 const collectionNamePattern = /^[a-z0-9][a-z0-9._-]*$/
 const reservedNamePattern = /^\.atoll\.[a-z0-9._-]+$/
+/** Characters of a ULID. */
+export const ULID_LENGTH = 26
 const ulidPattern = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/
 const nodeIdPattern = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
 

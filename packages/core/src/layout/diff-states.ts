@@ -2,20 +2,10 @@ import type { ObjectReader } from '../contracts/object-store.ts'
 import type { CollectionKind, CollectionName, ObjectId } from '../ids.ts'
 import type { RecordDifference } from '../records.ts'
 import { KINDS, readCollectionRoots, readKindRoots } from './collection-roots.ts'
-import { keyToId, toContent } from './leaf-record.ts'
+import { keyToId, toContent, type LeafRecord, sameRecord } from './leaf-record.ts'
 import type { ByteString } from '../text.ts'
 import { misplaced } from './misplaced.ts'
-import {
-  type Inner,
-  type Leaf,
-  type LeafRecord,
-  type NodeRef,
-  readNode,
-  sameRecord,
-  subtreeAt,
-  type Subtree,
-  subtreeOf,
-} from './node.ts'
+import { type Inner, type Leaf, type NodeRef, readNode, subtreeAt, type Subtree, subtreeOf } from './node.ts'
 
 export interface DiffOptions {
   /** More than so many differences are refused: for trees that strangers made. */

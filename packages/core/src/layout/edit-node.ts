@@ -6,16 +6,15 @@ import type { ObjectReader } from '../contracts/object-store.ts'
 import type { CollectionKind } from '../ids.ts'
 import type { ByteString } from '../text.ts'
 import { lineBytes } from './list-leaf.ts'
+import { type LeafRecord, sameRecord } from './leaf-record.ts'
 import {
   commonPrefix,
   fitsLeaf,
   type Inner,
   type Leaf,
   LeafMeasure,
-  type LeafRecord,
   loadNode,
   maxLeafRecords,
-  sameRecord,
   type Subtree,
   subtreeOf,
 } from './node.ts'

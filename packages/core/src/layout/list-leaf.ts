@@ -5,13 +5,12 @@
  *
  * with a line feed at its end.
  */
-import { parseListRecordId } from '../ids.ts'
+import { parseListRecordId, ULID_LENGTH } from '../ids.ts'
 import { encodeUtf8 } from '../text.ts'
 import { misplaced } from './misplaced.ts'
-import type { LeafRecord } from './node.ts'
+import type { LeafRecord } from './leaf-record.ts'
 
 const LINE_FEED = 0x0a
-export const ULID_LENGTH = 26
 const HEAD = encodeUtf8('{"id":"')
 const MIDDLE = encodeUtf8('","value":')
 const TAIL = encodeUtf8('}\n')

@@ -3,8 +3,8 @@ import type { ObjectId, RecordRef } from '../ids.ts'
 import type { StoredContent } from '../records.ts'
 import { type ByteString, toByteString } from '../text.ts'
 import { findCollectionRoot } from './collection-roots.ts'
-import { toContent } from './leaf-record.ts'
-import { type LeafRecord, loadNode, subtreeAt } from './node.ts'
+import { toContent, type LeafRecord } from './leaf-record.ts'
+import { loadNode, subtreeAt } from './node.ts'
 
 /** One record of a state; a List record comes with its bytes. Reads the nodes on its path. */
 export async function lookupRecord(

@@ -16,23 +16,12 @@ import type { ObjectReader, ObjectWriter, TreeEntry } from '../contracts/object-
 import { assert } from '../errors.ts'
 import type { CollectionKind, ObjectId } from '../ids.ts'
 import { MAX_ID_BYTES, MAX_LIST_LEAF_BYTES, MAX_LIST_LEAF_RECORDS, MAX_OBJECT_LEAF_RECORDS } from '../limits.ts'
-import type { ContentFormat } from '../records.ts'
 import type { ByteString } from '../text.ts'
+import type { LeafRecord } from './leaf-record.ts'
 import { decodeListLeaf, encodeListLeaf, lineBytes } from './list-leaf.ts'
 import { misplaced } from './misplaced.ts'
 import { decodeName, encodeName } from './names.ts'
 import { readLongEntries, writeLongEntries } from './long-names.ts'
-
-/**
- * A record as a leaf holds it: an Object by its blob's id, a line of a List by its bytes. An Object that is to be written may
- * have bytes too: its blob is written with its leaf.
- */
-export interface LeafRecord {
-  readonly key: ByteString
-  readonly format: ContentFormat
-  readonly version: ObjectId | undefined
-  readonly bytes: Uint8Array | undefined
-}
 
 /** Where a node lies in the store. */
 export interface NodeRef {
@@ -79,18 +68,6 @@ export function commonPrefix(a: ByteString, b: ByteString): ByteString {
   let length = 0
   while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length++
   return a.slice(0, length)
-}
-
-export function sameRecord(a: LeafRecord, b: LeafRecord): boolean {
-  if (a.format !== b.format) return false
-  if (a.version !== undefined && b.version !== undefined) return a.version === b.version
-  return a.bytes !== undefined && b.bytes !== undefined && sameBytes(a.bytes, b.bytes)
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
 }
 
 /** Counts whether records fit one leaf, without looking at more of them than it takes. */

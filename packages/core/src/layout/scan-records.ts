@@ -3,8 +3,8 @@ import type { CollectionKind, CollectionName, ObjectId, RecordId } from '../ids.
 import type { StoredContent } from '../records.ts'
 import { type ByteString, toByteString } from '../text.ts'
 import { findCollectionRoot, KINDS, readCollectionRoots } from './collection-roots.ts'
-import { keyToId, toContent } from './leaf-record.ts'
-import { type LeafRecord, type NodeRef, readNode } from './node.ts'
+import { keyToId, toContent, type LeafRecord } from './leaf-record.ts'
+import { type NodeRef, readNode } from './node.ts'
 
 /** Bounds on ids, by their UTF-8 bytes. */
 export interface ScanRange {
