@@ -109,16 +109,12 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
 }
 
 function peerConnected(state: SyncState, id: NodeId): void {
-  const known = state.peers.get(id)
-  const { failures, refusals, waitUntilMs } = known ?? { failures: 0, refusals: 0, waitUntilMs: 0 }
-  state.peers.set(id, {
-    isConnected: true,
-    unknown: new Set(),
-    fetch: undefined,
-    failures,
-    refusals,
-    waitUntilMs,
-  })
+  const { failures, refusals, waitUntilMs } = state.peers.get(id) ?? newPeer()
+  state.peers.set(id, { ...newPeer(), isConnected: true, failures, refusals, waitUntilMs })
+}
+
+function newPeer(): SyncPeer {
+  return { isConnected: false, unknown: new Set(), fetch: undefined, failures: 0, refusals: 0, waitUntilMs: 0 }
 }
 
 function peerGone(state: SyncState, id: NodeId): void {
@@ -128,6 +124,10 @@ function peerGone(state: SyncState, id: NodeId): void {
   if (peer.failures === 0) return
   // To the end of the map: those gone longest ago are forgotten first.
   state.peers.set(id, { ...peer, isConnected: false, unknown: new Set(), fetch: undefined })
+  forgetGone(state)
+}
+
+function forgetGone(state: SyncState): void {
   let gone = 0
   for (const { isConnected } of state.peers.values()) if (!isConnected) gone++
   for (const [old, { isConnected }] of state.peers) {
@@ -145,11 +145,11 @@ function fetchOf(state: SyncState, event: { peer: NodeId; fetch: number }): Sync
 }
 
 function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }, nowMs: number): void {
-  const peer = state.peers.get(event.peer)
-  if (peer === undefined) return
   const fetch = fetchOf(state, event)
   // Its connection ended first: that is nobody's fault, but bytes that break a rule are.
   if (fetch === undefined && event.outcome !== 'refused') return
+  const peer = state.peers.get(event.peer) ?? newPeer()
+  state.peers.set(event.peer, peer)
   if (fetch !== undefined) peer.fetch = undefined
   if (event.outcome === 'done') {
     peer.failures = 0
@@ -163,6 +163,7 @@ function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }
       ? Math.min(REFUSED_RETRY_MS * 2 ** (peer.refusals - 1), MAX_REFUSED_RETRY_MS)
       : Math.min(RETRY_MS * 2 ** (peer.failures - 1), MAX_RETRY_MS)
   peer.waitUntilMs = nowMs + waitMs
+  if (!peer.isConnected) forgetGone(state)
 }
 
 function nextFetches(state: SyncState, nowMs: number): SyncEffect[] {

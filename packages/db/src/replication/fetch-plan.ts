@@ -17,11 +17,11 @@ export async function planFetch(
   graph: CommitGraph,
   wants: readonly CommitId[],
   haves: readonly CommitId[],
-  breathe: () => Promise<void>,
+  pause: () => Promise<void>,
 ): Promise<PlannedCommit[]> {
   const known = await presentDataCommits(repository, graph, haves)
   const wanted = await presentDataCommits(repository, graph, wants)
-  const { left } = await divergence(graph, wanted, known, { breathe })
+  const { left } = await divergence(graph, wanted, known, { breathe: pause })
   const planned: PlannedCommit[] = []
   const merges = new Set<CommitId>()
   for (const commit of left.toReversed()) {
