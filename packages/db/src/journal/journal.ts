@@ -16,8 +16,7 @@ import {
   writeFully,
 } from './segments.ts'
 
-/** A sealed segment larger than this is replaced by a new one. */
-const ROTATE_BYTES = 4 * 1024 * 1024
+const DEFAULT_ROTATE_BYTES = 4 * 1024 * 1024
 /** A group is written when it reaches this, so that one append never holds the loop or the memory for long. */
 const MAX_GROUP_BYTES = 4 * 1024 * 1024
 
@@ -38,7 +37,9 @@ export interface JournalOptions {
   readonly durability: Durability
   /** An append failed: called before its writers are told. Whatever was not acknowledged will never be durable. */
   readonly onAbandon: () => void
-  /** For tests. */
+  /** A sealed segment larger than this is replaced by a new one. Default 4 MiB. */
+  readonly rotateBytes?: number
+  /** For tests: files that fail. */
   readonly openFile?: OpenJournalFile
 }
 
@@ -245,7 +246,8 @@ export class Journal {
       const isLast = sequence === this.#lastWritten
       if (!(await this.#writeNote(note, !isLast && this.#options.durability === 'sync'))) return
       this.#sealedSequence = Math.max(this.#sealedSequence, sequence)
-      if (this.#goodBytes > ROTATE_BYTES && (isLast || this.#goodBytes > 4 * ROTATE_BYTES)) await this.#rotate(note)
+      const rotateBytes = this.#options.rotateBytes ?? DEFAULT_ROTATE_BYTES
+      if (this.#goodBytes > rotateBytes && (isLast || this.#goodBytes > 4 * rotateBytes)) await this.#rotate(note)
       await this.#dropSealedSegments()
     })
   }

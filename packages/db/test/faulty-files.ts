@@ -1,0 +1,103 @@
+import { readFileSync, readdirSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openJournalFile, type JournalFile, type OpenJournalFile } from '../src/journal/segments.ts'
+
+export type FileOperation = 'open' | 'write' | 'datasync' | 'sync' | 'truncate'
+
+export interface Fault {
+  readonly code: 'ENOSPC' | 'EIO'
+  /** For a write: so many bytes get there before it fails. */
+  readonly bytes?: number
+}
+
+/** Files of a journal on a disk that fails when told to, and forgets what was not synced when the power goes. */
+export class FaultyFiles {
+  /** Asked before each operation. */
+  fault: (operation: FileOperation, path: string) => Fault | undefined = () => undefined
+  readonly counts = { open: 0, write: 0, datasync: 0, sync: 0, truncate: 0 }
+  readonly #syncedByPath = new Map<string, Buffer>()
+
+  /** What is in the directory already is durable. */
+  constructor(directory?: string) {
+    if (directory === undefined) return
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name)
+      this.#syncedByPath.set(path, readFileSync(path))
+    }
+  }
+
+  readonly open: OpenJournalFile = async (path, flags) => {
+    this.#check('open', path)
+    const file = await openJournalFile(path, flags)
+    return this.#wrap(file, path)
+  }
+
+  #wrap(file: JournalFile, path: string): JournalFile {
+    const synced = (): void => void this.#syncedByPath.set(path, readFileSync(path))
+    return {
+      write: async (bytes, offset, length, position) => {
+        const fault = this.#fault('write', path)
+        if (fault === undefined) return file.write(bytes, offset, length, position)
+        if ((fault.bytes ?? 0) > 0) await file.write(bytes, offset, Math.min(fault.bytes ?? 0, length), position)
+        throw systemError(fault.code)
+      },
+      datasync: async () => {
+        this.#check('datasync', path)
+        await file.datasync()
+        synced()
+      },
+      sync: async () => {
+        this.#check('sync', path)
+        await file.sync()
+        synced()
+      },
+      truncate: async length => {
+        this.#check('truncate', path)
+        await file.truncate(length)
+      },
+      close: () => file.close(),
+    }
+  }
+
+  #fault(operation: FileOperation, path: string): Fault | undefined {
+    this.counts[operation]++
+    return this.fault(operation, path)
+  }
+
+  #check(operation: FileOperation, path: string): void {
+    const fault = this.#fault(operation, path)
+    if (fault !== undefined) throw systemError(fault.code)
+  }
+
+  /**
+   * The power goes: of what was written since the last sync of a file some sectors are there, others are zeros or what was
+   * there before, and the end may be missing. `random` gives numbers in [0, 1).
+   */
+  losePower(directory: string, random: () => number): void {
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name)
+      const now = readFileSync(path)
+      const synced = this.#syncedByPath.get(path)
+      if (synced === undefined) {
+        unlinkSync(path)
+        continue
+      }
+      const kept = Buffer.from(now)
+      for (let at = 0; at < kept.length; at += SECTOR_BYTES) {
+        const end = Math.min(at + SECTOR_BYTES, kept.length)
+        if (synced.subarray(at, end).equals(kept.subarray(at, end)) || random() < 0.5) continue
+        kept.fill(0, at, end)
+        if (at < synced.length) synced.copy(kept, at, at, end)
+      }
+      writeFileSync(path, kept)
+      if (kept.length > synced.length && random() < 0.5)
+        truncateSync(path, synced.length + Math.floor(random() * (kept.length - synced.length)))
+    }
+  }
+}
+
+const SECTOR_BYTES = 512
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: injected`), { code, errno: -1 })
+}
