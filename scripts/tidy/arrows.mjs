@@ -57,6 +57,8 @@ function* declaredArrows(project) {
 function relativeProblem(project, owner, path, { specifier }) {
   const target = posix.normalize(posix.join(posix.dirname(path), specifier))
   const targetOwner = target.startsWith('..') ? null : packageOf(project, target)
+  // What crosses packages stands in test/, and may build upon what the tests of one package use.
+  if (owner === undefined && isTest(path) && isTest(target)) return undefined
   if (targetOwner !== owner) return `${specifier} leaves its package: import it by name`
   if (owner !== undefined && !isTest(path) && isTest(target)) return `${specifier}: shipped code imports a test`
   return undefined

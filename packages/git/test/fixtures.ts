@@ -2,11 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hash } from 'node:crypto'
-import { deflateSync } from 'node:zlib'
 import type { CommitId, CommitObject, ObjectId, ObjectWriter } from '@atolldb/core'
 import { Repository, type RepositoryOptions } from '@atolldb/git'
 import { onTestFinished } from 'vitest'
+
+export { rawEntry, rawPack, sealPack, type RawEntry } from '@atolldb/testkit'
 
 /** A directory that goes when the test ends. */
 export function temporaryDirectory(): string {
@@ -75,32 +75,6 @@ export function writeSample(
     { name: 'b', type: 'tree', id: inner },
   ])
   return { commit: store.writeCommit(commitOf(tree, parents)), tree, blobs }
-}
-
-// A pack encoder of its own, so that wrong packs can be made.
-
-export type RawEntry =
-  Uint8Array | { kind: number; content: Uint8Array; size?: number; stream?: Uint8Array; base?: Uint8Array }
-
-export function rawEntry({ kind, content, size, stream, base }: Exclude<RawEntry, Uint8Array>): Buffer {
-  let rest = size ?? content.length
-  const header = [(kind << 4) | (rest & 15)]
-  for (rest = Math.floor(rest / 16); rest > 0; rest = Math.floor(rest / 128)) {
-    header[header.length - 1]! |= 0x80
-    header.push(rest & 0x7f)
-  }
-  return Buffer.concat([Buffer.from(header), base ?? Buffer.alloc(0), stream ?? deflateSync(content)])
-}
-
-export function rawPack(entries: readonly RawEntry[], count = entries.length): Buffer {
-  const head = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1')
-  head.writeUInt32BE(count, 8)
-  return sealPack(Buffer.concat([head, ...entries.map(e => (e instanceof Uint8Array ? e : rawEntry(e)))]))
-}
-
-/** Puts the right checksum behind. */
-export function sealPack(body: Uint8Array): Buffer {
-  return Buffer.concat([body, hash('sha1', body, 'buffer')])
 }
 
 /** The bytes in chunks of this size. */

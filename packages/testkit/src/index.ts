@@ -9,3 +9,4 @@ export type { MemoryTransport, MemoryTransportOptions } from './memory-transport
 export { expectDelivery, readAll, withoutPeer } from './transport-checks.ts'
 export { testTransport } from './transport-suite.ts'
 export type { CreateTransportOptions, TransportSuiteOptions } from './transport-suite.ts'
+export { rawEntry, rawPack, sealPack, type RawEntry } from './raw-pack.ts'

@@ -95,8 +95,8 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
       for (const peer of state.peers.values()) for (const commit of event.commits) peer.unknown.delete(commit)
       break
     case 'fetch-progress': {
-      const fetch = fetchOf(state, event)
-      if (fetch !== undefined) fetch.progressMs = nowMs
+      const underWay = fetchOf(state, event)
+      if (underWay !== undefined) underWay.progressMs = nowMs
       break
     }
     case 'fetch-ended':
@@ -140,17 +140,17 @@ function forgetGone(state: SyncState): void {
 
 /** Undefined when it belongs to a connection that has ended. */
 function fetchOf(state: SyncState, event: { peer: NodeId; fetch: number }): SyncFetch | undefined {
-  const fetch = state.peers.get(event.peer)?.fetch
-  return fetch?.number === event.fetch ? fetch : undefined
+  const underWay = state.peers.get(event.peer)?.fetch
+  return underWay?.number === event.fetch ? underWay : undefined
 }
 
 function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }, nowMs: number): void {
-  const fetch = fetchOf(state, event)
+  const underWay = fetchOf(state, event)
   // Its connection ended first: that is nobody's fault, but bytes that break a rule are.
-  if (fetch === undefined && event.outcome !== 'refused') return
+  if (underWay === undefined && event.outcome !== 'refused') return
   const peer = state.peers.get(event.peer) ?? newPeer()
   state.peers.set(event.peer, peer)
-  if (fetch !== undefined) peer.fetch = undefined
+  if (underWay !== undefined) peer.fetch = undefined
   if (event.outcome === 'done') {
     peer.failures = 0
     peer.refusals = 0
@@ -169,9 +169,10 @@ function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }
 function nextFetches(state: SyncState, nowMs: number): SyncEffect[] {
   const effects: SyncEffect[] = []
   const slowAtByWant = new Map<CommitId, number>()
-  for (const { fetch } of state.peers.values()) {
-    if (fetch === undefined || fetch.progressMs + SLOW_MS <= nowMs) continue
-    for (const want of fetch.wants) slowAtByWant.set(want, fetch.progressMs + SLOW_MS)
+  for (const peer of state.peers.values()) {
+    const underWay = peer.fetch
+    if (underWay === undefined || underWay.progressMs + SLOW_MS <= nowMs) continue
+    for (const want of underWay.wants) slowAtByWant.set(want, underWay.progressMs + SLOW_MS)
   }
   let wakeMs = Infinity
   for (const [id, peer] of state.peers) {

@@ -5,7 +5,7 @@ import { type CommitId, encodeFetchAnswer, type NodeId, type ObjectId } from '@a
 import { encodeTree, hashObject } from '@atolldb/git'
 import { MemoryNetwork } from '@atolldb/testkit'
 import { describe, expect, it } from 'vitest'
-import { rawPack, sealPack } from '../../../git/test/fixtures.ts'
+import { rawPack, sealPack } from '@atolldb/testkit'
 import { type ForgedObject, Forger, packOf, signerOf } from './forger.ts'
 import { eventually, fsck, git, openCluster, openNode, repositoryOf, settled, type TestNode } from './nodes.ts'
 import { answerOf, framesOf, Puppet } from './puppet.ts'
