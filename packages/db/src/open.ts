@@ -12,6 +12,7 @@ import {
   type Environment,
   HybridClock,
   invalid,
+  isAtollError,
   parseCommitId,
   parseNodeName,
   type Transport,
@@ -123,7 +124,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
 
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
-  const repair = new Late<Promise<void>>(async () => undefined)
+  const repair = new Late<Promise<void>, [damage: unknown]>(async () => undefined)
   const onListenerFailed = (error: unknown): void => log('error', 'a subscriber threw', { error })
   const store = new RecordStore(
     {
@@ -137,7 +138,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       },
       repairView: error => {
         log('warn', 'the view cannot be used as it is; it is recovered', { error })
-        return repair.call()
+        return repair.call(error)
       },
       onListenerFailed,
     },
@@ -165,11 +166,12 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   })
   const recover = (state: BranchState | undefined, found: JournalContent): Promise<void> =>
     recoverView({ view, repository, graph }, { main: state?.main, tree: state?.tree, journal: found })
-  repair.set(() =>
+  repair.set(damage =>
     history.whileStill(async state => {
       const found = await journal.read()
       await store.recoverView(async () => {
-        await view.reopen()
+        // LevelDB is as good as its files unless it is them that are damaged.
+        await (isAtollError(damage, 'CORRUPT') ? view.clear() : view.reopen())
         await recover(state, found)
       })
     }),
@@ -249,19 +251,19 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
 }
 
 /** A function that is known later: parts that call each other are made one after the other. */
-class Late<Result> {
-  #function: () => Result
+class Late<Result, Args extends unknown[] = []> {
+  #function: (...args: Args) => Result
 
-  constructor(untilThen: () => Result) {
+  constructor(untilThen: (...args: Args) => Result) {
     this.#function = untilThen
   }
 
-  set(value: () => Result): void {
+  set(value: (...args: Args) => Result): void {
     this.#function = value
   }
 
-  call(): Result {
-    return this.#function()
+  call(...args: Args): Result {
+    return this.#function(...args)
   }
 }
 

@@ -18,6 +18,8 @@ import { Room } from './room.ts'
 import { ViewWriter } from './view-writer.ts'
 
 const REPAIR_RETRY_MS = 1_000
+/** The first may have been under way already, and for less than was found out since. */
+const MAX_REPAIRS = 2
 
 /** What happened to records, told after it is durable. */
 export interface StoreEvent {
@@ -124,12 +126,13 @@ export class RecordStore {
 
   /** A read that survives a damaged view: it waits until that has been made anew, and reads again. */
   async readSafely<Result>(read: () => Result): Promise<Result> {
-    try {
-      return read()
-    } catch (error) {
-      if (!isAtollError(error, 'CORRUPT')) throw error
-      await this.#repair(error)
-      return read()
+    for (let repairs = 0; ; repairs++) {
+      try {
+        return read()
+      } catch (error) {
+        if (repairs === MAX_REPAIRS || !isAtollError(error, 'CORRUPT')) throw error
+        await this.#repair(error)
+      }
     }
   }
 
@@ -143,13 +146,13 @@ export class RecordStore {
     work: () => { readonly changes: readonly JournalChange[]; readonly result: Result },
     signal?: AbortSignal,
   ): Promise<Result> {
-    for (let isRetry = false; ; isRetry = true) {
+    for (let repairs = 0; ; repairs++) {
       await this.#turn(signal)
       let written: { readonly changes: readonly JournalChange[]; readonly result: Result }
       try {
         written = work()
       } catch (error) {
-        if (isRetry || !isAtollError(error, 'CORRUPT')) throw error
+        if (repairs === MAX_REPAIRS || !isAtollError(error, 'CORRUPT')) throw error
         await this.#repair(error)
         continue
       }
