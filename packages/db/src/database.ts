@@ -19,6 +19,7 @@ import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
 import type { History } from './engine/history.ts'
 import { walkLog } from './engine/log.ts'
+import { Mutex } from './engine/mutex.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Sealer } from './engine/sealer.ts'
 import type { Replicator } from './replication/replicator.ts'
@@ -53,6 +54,8 @@ export interface NodeParts {
 export class NodeDatabase implements Database {
   readonly #parts: NodeParts
   readonly #tuples = new Map<string, MemoryTupleCollection<unknown>>()
+  /** `offline` and `online`, in the order they are called. */
+  readonly #connecting = new Mutex()
   #closing: Promise<void> | undefined
 
   constructor(parts: NodeParts) {
@@ -153,16 +156,20 @@ export class NodeDatabase implements Database {
     return waitUntilSynced({ history, branch, replicator, onChange }, options)
   }
 
-  async offline(): Promise<void> {
-    this.#assertOpen()
-    await this.#parts.settings.change({ offline: true })
-    await this.#parts.replicator?.stop()
+  offline(): Promise<void> {
+    return this.#connecting.run(async () => {
+      this.#assertOpen()
+      await this.#parts.settings.change({ offline: true })
+      await this.#parts.replicator?.stop()
+    })
   }
 
-  async online(): Promise<void> {
-    this.#assertOpen()
-    await this.#parts.replicator?.start()
-    await this.#parts.settings.change({ offline: false })
+  online(): Promise<void> {
+    return this.#connecting.run(async () => {
+      this.#assertOpen()
+      await this.#parts.replicator?.start()
+      await this.#parts.settings.change({ offline: false })
+    })
   }
 
   close(): Promise<void> {

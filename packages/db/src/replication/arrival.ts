@@ -12,6 +12,7 @@ import {
 import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
 import { breathe } from '../engine/breathe.ts'
 import { copyPack, copyTree } from './copy-objects.ts'
+import { PackReader } from './pack-reader.ts'
 import { assertWhole } from './whole-pack.ts'
 
 export interface ArrivalParts {
@@ -43,8 +44,9 @@ export interface Arrival {
 export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Promise<Arrival> {
   try {
     // Merge commits come without their trees: ours, recomputed, are what the commits upon them stand on.
-    const merges = parts.repository.stage({ readers: [pack] })
-    const { nodes, isNews } = await verifyPack(parts, pack, merges)
+    const reader = new PackReader(pack)
+    const merges = parts.repository.stage({ readers: [reader] })
+    const { nodes, isNews } = await verifyPack(parts, pack.commits(), reader, merges)
     await assertWhole(pack, merges, nodes)
     if (isNews) await keepPack(pack, merges)
     return { tips: tipsOf(nodes.values()), isNews }
@@ -57,7 +59,8 @@ export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Prom
 
 async function verifyPack(
   parts: ArrivalParts,
-  pack: QuarantinedPack,
+  commits: readonly CommitId[],
+  reader: PackReader,
   merges: StagedObjects,
 ): Promise<{ nodes: Map<CommitId, GraphNode>; isNews: boolean }> {
   const graph = new CommitGraph(merges)
@@ -66,7 +69,7 @@ async function verifyPack(
   const now = parts.nowMs()
   let roomToHold = parts.roomToHold()
   let isNews = false
-  for (const id of pack.commits()) {
+  for (const id of commits) {
     const node = await graph.node(id)
     nodes.set(id, node)
     // What is in the repository was verified when it came.
@@ -75,7 +78,7 @@ async function verifyPack(
     if (now !== undefined && isAhead(node.clock, now) && --roomToHold < 0)
       throw new AtollError('REFUSED', 'too many commits are held back', { reason: 'too many commits held back' })
     // What is recomputed goes nowhere; of a merge commit its tree is needed.
-    const scratch = parts.repository.stage({ readers: [pack, merges] })
+    const scratch = parts.repository.stage({ readers: [reader, merges] })
     const { cluster, verifySignature } = parts
     await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature }, id)
     if (node.type === 'merge') await copyTree(scratch, merges, node.tree)

@@ -12,7 +12,7 @@ import { PackBuilder, type Repository } from '@atolldb/git'
 import { breathe } from '../engine/breathe.ts'
 import { type PlannedCommit, planFetch } from './fetch-plan.ts'
 import type { FrameStream } from './frames.ts'
-import { newObjects } from './new-objects.ts'
+import { objectsToSend } from './new-objects.ts'
 
 const OBJECTS_PER_BREATH = 500
 
@@ -88,7 +88,7 @@ async function addCommit(source: FetchSource, pack: PackBuilder, { commit, merge
   const [parent] = commit.parents
   const parentTree = parent === undefined ? undefined : (await graph.node(parent)).tree
   let objects = 0
-  for await (const id of newObjects(repository, parentTree, commit.tree)) {
+  for await (const id of objectsToSend(repository, parentTree, commit.tree)) {
     if (!pack.has(id)) await add(id)
     if (++objects % OBJECTS_PER_BREATH === 0) await breatheUnlessAborted(source)
   }

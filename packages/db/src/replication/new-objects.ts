@@ -1,25 +1,74 @@
-import type { ObjectId, ObjectReader } from '@atolldb/core'
+import type { ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 
 /**
  * The trees and blobs of a tree that an older tree lacks, as far as comparing entries of one name tells: at least what is
- * new, and hardly more. A subtree that moved one level up or down (a radix node that was pushed down or folded) is known by
- * its id.
+ * new. What moved by a level when a radix node was split, folded or pushed down counts as new, too. It is the most that a
+ * pack may bring for a commit.
  */
-export async function* newObjects(
+export function newObjects(
   reader: ObjectReader,
   older: ObjectId | undefined,
   newer: ObjectId,
 ): AsyncGenerator<ObjectId> {
+  return compare({ reader, isMovedKnown: false }, older, newer, undefined)
+}
+
+/** The same without what only moved by a level: what is sent. */
+export function objectsToSend(
+  reader: ObjectReader,
+  older: ObjectId | undefined,
+  newer: ObjectId,
+): AsyncGenerator<ObjectId> {
+  return compare({ reader, isMovedKnown: true }, older, newer, undefined)
+}
+
+interface Comparison {
+  readonly reader: ObjectReader
+  readonly isMovedKnown: boolean
+}
+
+/** What the older tree has in a directory, and in those above it. */
+interface Known {
+  readonly ids: ReadonlySet<ObjectId>
+  readonly above: Known | undefined
+}
+
+async function* compare(
+  comparison: Comparison,
+  older: ObjectId | undefined,
+  newer: ObjectId,
+  above: Known | undefined,
+): AsyncGenerator<ObjectId> {
   if (older === newer) return
+  const { reader, isMovedKnown } = comparison
   const before = older === undefined ? [] : await reader.readTree(older)
-  const known = new Set<ObjectId>(before.map(entry => entry.id))
-  if (older !== undefined) known.add(older)
-  if (known.has(newer)) return
+  const after = await reader.readTree(newer)
+  const ids = new Set<ObjectId>(before.map(entry => entry.id))
+  if (isMovedKnown) for (const entry of await foldedEntries(reader, before, after)) ids.add(entry.id)
+  const known: Known = { ids, above: isMovedKnown ? above : undefined }
   const treeByName = new Map(before.filter(entry => entry.type === 'tree').map(entry => [entry.name, entry.id]))
-  for (const entry of await reader.readTree(newer)) {
-    if (known.has(entry.id)) continue
+  for (const entry of after) {
+    if (isKnown(known, entry.id)) continue
     if (entry.type === 'blob') yield entry.id
-    else yield* newObjects(reader, treeByName.get(entry.name), entry.id)
+    else yield* compare(comparison, treeByName.get(entry.name), entry.id, known)
   }
   yield newer
+}
+
+function isKnown(known: Known | undefined, id: ObjectId): boolean {
+  for (let at = known; at !== undefined; at = at.above) if (at.ids.has(id)) return true
+  return false
+}
+
+/** What was in directories that are gone: where they were folded, it is in the one above now. */
+async function foldedEntries(
+  reader: ObjectReader,
+  before: readonly TreeEntry[],
+  after: readonly TreeEntry[],
+): Promise<readonly TreeEntry[]> {
+  const names = new Set(after.map(entry => entry.name))
+  const entries: TreeEntry[] = []
+  for (const { type, name, id } of before)
+    if (type === 'tree' && !names.has(name)) entries.push(...(await reader.readTree(id)))
+  return entries
 }

@@ -14,14 +14,14 @@ export async function treesOf(node: TestNode): Promise<{ defined: ObjectId; actu
     const oracle = new Oracle(bytes => hashObject('blob', bytes))
     const heads = await graph.headsOfMain(main)
     for (const id of await history(graph, heads)) {
-      const node = await graph.dataNode(id)
+      const commit = await graph.dataNode(id)
       const list: OracleChange[] = []
-      for (const { ref, after } of (await changes.of(node)).values())
+      for (const { ref, after } of (await changes.of(commit)).values())
         list.push({
           ref,
           content: after && { ...after, bytes: after.bytes ?? (await repository.readBlob(after.version)) },
         })
-      oracle.add({ id, stamp: node.stamp, parents: node.seen, changes: list })
+      oracle.add({ id, stamp: commit.stamp, parents: commit.seen, changes: list })
     }
     const defined = await stateTree(repository.stage(), oracle.state(heads).values())
     return { defined, actual: (await graph.node(main)).tree }
