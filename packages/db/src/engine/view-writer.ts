@@ -3,6 +3,8 @@ import type { ViewMark, ViewPosition } from '../view/encoding.ts'
 import { cellToViewChange, type MemoryTable } from './memory-table.ts'
 
 const VIEW_BATCH_CELLS = 2_000
+/** So long single writes gather. */
+const REST_MS = 20
 
 export interface ViewWriterParts {
   readonly view: View
@@ -15,13 +17,19 @@ export interface ViewWriterParts {
   readonly onFailed: (error: unknown) => void
 }
 
-/** Brings what is durable from the memory table into the view, in the background, and says with a mark how far it got. */
+/**
+ * Brings what is durable from the memory table into the view, in the background, and says with a mark how far it got. It works
+ * in passes; between them it lets writes gather, since many in one batch cost little more than one.
+ */
 export class ViewWriter {
   readonly #parts: ViewWriterParts
-  /** A pass takes what was durable at its beginning. */
-  #pass: Promise<boolean> | undefined
   #running: Promise<void> | undefined
+  /** One pass, with the rest before it. */
+  #step: Promise<void> | undefined
+  #passes = 0
+  #isWanted = false
   #isHalted = false
+  #endRest: (() => void) | undefined
 
   constructor(parts: ViewWriterParts) {
     this.#parts = parts
@@ -34,23 +42,30 @@ export class ViewWriter {
 
   /** Something became durable. */
   wake(): void {
+    this.#isWanted = true
+    if (this.#parts.table.count >= VIEW_BATCH_CELLS) this.#endRest?.()
     if (this.#isHalted || this.#running !== undefined) return
     this.#running = this.#run().finally(() => {
       this.#running = undefined
-      this.#pass = undefined
+      if (this.#isWanted) this.wake()
     })
   }
 
   /** Resolves when the view holds everything that is durable now. @throws why it cannot */
   async complete(): Promise<void> {
     this.wake()
-    // The first pass may have begun before.
-    for (let passes = 0; passes < 2 && this.#pass !== undefined; passes++) await this.#pass
+    // A pass that begins after this call takes it all; the one under way may have begun before.
+    const enough = this.#passes + 1
+    while (this.#passes < enough && this.#running !== undefined) {
+      this.#endRest?.()
+      await this.#step
+    }
   }
 
   /** Writes no more, until `restart`; resolves when nothing is being written. */
   async halt(): Promise<void> {
     this.#isHalted = true
+    this.#endRest?.()
     await this.#running
   }
 
@@ -61,22 +76,42 @@ export class ViewWriter {
 
   async #run(): Promise<void> {
     try {
-      do this.#pass = this.#writePass()
-      while (!this.#isHalted && (await this.#pass))
+      while (this.#isWanted && !this.#isHalted) {
+        this.#step = this.#restAndWrite()
+        await this.#step
+      }
     } catch (error) {
       this.#isHalted = true
       this.#parts.onFailed(error)
     }
   }
 
-  /** Returns whether there was something to write. */
-  async #writePass(): Promise<boolean> {
+  async #restAndWrite(): Promise<void> {
+    if (this.#parts.table.count < VIEW_BATCH_CELLS) await this.#rest()
+    if (this.#isHalted) return
+    this.#isWanted = false
+    this.#passes++
+    await this.#writePass()
+  }
+
+  #rest(): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => this.#endRest?.(), REST_MS)
+      this.#endRest = () => {
+        clearTimeout(timer)
+        this.#endRest = undefined
+        resolve()
+      }
+    })
+  }
+
+  async #writePass(): Promise<void> {
     const { view, table } = this.#parts
     // Taken in one turn: these cells complete the view up to this mark.
     const mark = this.#parts.mark()
     const cells = table.durableCells()
     const from = view.mark
-    if (cells.length === 0 && from !== undefined && isSameMark(from, mark)) return false
+    if (cells.length === 0 && from !== undefined && isSameMark(from, mark)) return
     const underWay = from && { ...from, next: { main: mark.main, sequence: mark.sequence } }
     for (let start = 0; start === 0 || start < cells.length; start += VIEW_BATCH_CELLS) {
       const batch = cells.slice(start, start + VIEW_BATCH_CELLS)
@@ -85,7 +120,6 @@ export class ViewWriter {
       table.taken(batch)
       this.#parts.onTaken()
     }
-    return true
   }
 }
 
