@@ -85,7 +85,8 @@ export function encodeSealed({ sequence, commit }: SealNote, syncedBytes: number
 
 /** Collects the entries of one frame in one growing buffer. */
 export class FrameBuilder {
-  #buffer = Buffer.allocUnsafe(64 * 1024)
+  // Most frames hold one write; those of a stream grow.
+  #buffer = Buffer.allocUnsafe(512)
   #length = 0
   #count = 0
   readonly #main: CommitId | undefined

@@ -1,6 +1,7 @@
-import { constants } from 'node:fs'
-import { open, readdir, readFile, unlink } from 'node:fs/promises'
+import fs, { constants } from 'node:fs'
+import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { AtollError } from '@atolldb/core'
 import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type JournalEntry } from './frame.ts'
@@ -23,7 +24,24 @@ export interface JournalFile {
 /** Opens a file to read and write, with the flags of open(2). */
 export type OpenJournalFile = (path: string, flags: number) => Promise<JournalFile>
 
-export const openJournalFile: OpenJournalFile = (path, flags) => open(path, flags, 0o644)
+/** Plain descriptors with callbacks: a file handle of `fs/promises` takes a fifth longer for a small append and its sync. */
+export const openJournalFile: OpenJournalFile = async (path, flags) => {
+  const descriptor = await openDescriptor(path, flags, 0o644)
+  return {
+    write: (bytes, offset, length, position) => write(descriptor, bytes, offset, length, position),
+    datasync: () => fdatasync(descriptor),
+    sync: () => fsync(descriptor),
+    truncate: length => ftruncate(descriptor, length),
+    close: () => close(descriptor),
+  }
+}
+
+const openDescriptor = promisify(fs.open)
+const write = promisify(fs.write)
+const fdatasync = promisify(fs.fdatasync)
+const fsync = promisify(fs.fsync)
+const ftruncate = promisify(fs.ftruncate)
+const close = promisify(fs.close)
 
 export interface OpenedSegments {
   readonly segments: Segment[]
