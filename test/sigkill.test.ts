@@ -49,6 +49,7 @@ test(`${kills} times SIGKILL: nothing acknowledged is lost, nothing is halved (s
   }
   next.kill('SIGKILL')
   const perSecond = (model.acknowledged / runningMs) * 1000
+  // oxlint-disable-next-line no-console -- says what a run was worth, and how to repeat it
   console.log(`seed ${seed}: ${model.acknowledged} acknowledged writes, ${Math.round(perSecond)} a second`)
   expect(perSecond).toBeGreaterThan(MIN_ACKNOWLEDGED_PER_SECOND)
 }, 180_000)

@@ -29,7 +29,6 @@ await once(process.stdin, 'data')
 const db = await open(directory, { seal: { maxDelayMs: 50 }, lockWaitMs: 10_000 })
 say(['open'])
 const objects = db.object('objects')
-const batches = db.object('batches')
 const list = db.list('list')
 
 await Promise.all(Array.from({ length: LOOPS }, (_, loop) => write(loop)))

@@ -29,7 +29,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('full' as const), bytes: fc.nat(900) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('sync' as const) }) },
 )
-const life = fc.record({
+interface Life {
+  readonly steps: readonly Step[]
+  readonly end: 'kill' | 'power' | 'close'
+  /** Entries under way when it ends. */
+  readonly lastEntries: number
+  readonly random: readonly number[]
+}
+
+const life: fc.Arbitrary<Life> = fc.record({
   steps: fc.array(step, { maxLength: 12 }),
   end: fc.constantFrom('kill' as const, 'power' as const, 'close' as const),
   lastEntries: fc.nat(4),
@@ -64,7 +72,7 @@ class History {
   }
 }
 
-async function live(directory: string, { steps, end, lastEntries, random }: fc.TypeOf<typeof life>, history: History) {
+async function live(directory: string, { steps, end, lastEntries, random }: Life, history: History) {
   const files = new FaultyFiles(directory)
   const { journal, content } = await Journal.open(directory, {
     durability: 'sync',

@@ -71,14 +71,14 @@ describe('the journal', () => {
 
   test('a note of a seal is neither kept waiting by a stream of writers, nor keeps them', async () => {
     const { journal } = await openJournal(temporaryDirectory())
-    let isNoted = false
+    const noted = new AbortController()
     let writes = 0
     const write = async (): Promise<void> => {
-      while (!isNoted && writes++ < 5_000) await put(journal, 'k')
+      while (!noted.signal.aborted && writes++ < 5_000) await put(journal, 'k')
     }
     const streams = [write(), write(), write()]
     await put(journal, 'first')
-    await journal.sealed(1, main).then(() => (isNoted = true))
+    await journal.sealed(1, main).then(() => noted.abort())
     await Promise.all(streams)
     expect(writes).toBeLessThan(1_000)
     await journal.close()

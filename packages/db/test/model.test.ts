@@ -198,7 +198,10 @@ class TestNode {
       }
       if (isToFail) throw new Error('on purpose')
     })
-    if (isToFail) return void (await expect(work).rejects.toThrow('on purpose'))
+    if (isToFail) {
+      await expect(work).rejects.toThrow('on purpose')
+      return
+    }
     await work
     for (const key of keys) if (!this.#objects.delete(key)) this.#objects.set(key, stored)
   }

@@ -146,35 +146,32 @@ export class RecordStore {
     work: () => { readonly changes: readonly JournalChange[]; readonly result: Result },
     signal?: AbortSignal,
   ): Promise<Result> {
-    for (let repairs = 0; ; repairs++) {
-      await this.#turn(signal)
+    for (let repairs = 0; ;) {
+      const obstacle = this.#obstacle(signal)
+      if (obstacle !== undefined) {
+        await (signal === undefined ? obstacle : orAborted(obstacle, signal))
+        continue
+      }
+      // No await from here until the changes are in the table and the journal: that makes it one turn.
       let written: { readonly changes: readonly JournalChange[]; readonly result: Result }
       try {
         written = work()
       } catch (error) {
-        if (repairs === MAX_REPAIRS || !isAtollError(error, 'CORRUPT')) throw error
+        if (repairs++ === MAX_REPAIRS || !isAtollError(error, 'CORRUPT')) throw error
         await this.#repair(error)
         continue
       }
-      // No await before the changes are in the table and the journal: that makes it one turn.
       if (written.changes.length > 0) await this.#journal(written.changes)
       else await this.#parts.journal.settled()
       return written.result
     }
   }
 
-  /** Waits until a write may go on at once. @throws CLOSED, ABORTED */
-  async #turn(signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      this.#assertOpen()
-      if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
-      const obstacle = this.#gate ?? this.#obstacle()
-      if (obstacle === undefined) return
-      await (signal === undefined ? obstacle : orAborted(obstacle, signal))
-    }
-  }
-
-  #obstacle(): Promise<void> | undefined {
+  /** What a write has to wait for; undefined when it may go on in this turn. @throws CLOSED, ABORTED */
+  #obstacle(signal: AbortSignal | undefined): Promise<void> | undefined {
+    this.#assertOpen()
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
+    if (this.#gate !== undefined) return this.#gate
     if (this.#parts.journal.congested) return this.#parts.journal.idle()
     return this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes) ? this.#room.wait() : undefined
   }
