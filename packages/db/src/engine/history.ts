@@ -9,7 +9,9 @@ import {
   mainOf,
   MAX_COMMIT_CHANGES,
   MAX_COMMIT_VALUE_BYTES,
+  MAX_MERGE_HEADS,
   mergeHead,
+  mergeHeads,
   type MergeContext,
   type RecordDifference,
   reduceHeads,
@@ -62,14 +64,25 @@ export class History {
    * @throws NO_CLUSTER, STORAGE_FULL, STORAGE_FAILED; nothing is lost, the journal keeps it
    */
   seal(): Promise<BranchState> {
-    return this.#exclusively(() => this.#sealAll(this.#parts.store.pendingChanges))
+    return this.#exclusively(async () => {
+      const sealed = await this.#sealAll(this.#parts.store.pendingChanges)
+      await this.#adoptWaiting()
+      return this.#parts.branch.state ?? sealed
+    })
   }
 
   /** Seals what fits one commit: the sealer's step. */
   sealOnce(): Promise<void> {
     return this.#exclusively(async () => {
       await this.#sealOldest()
+      await this.#adoptWaiting()
     })
+  }
+
+  /** A commit that saw every head of `main` leaves room for heads that wait. */
+  async #adoptWaiting(): Promise<void> {
+    const { branch, store } = this.#parts
+    if (branch.waiting.length > 0) await store.withoutWriters(() => this.#adoptNow([]))
   }
 
   /** Where the disk fails, nothing that is written afterwards can be vouched for. */
@@ -146,14 +159,26 @@ export class History {
   }
 
   async #adoptNow(heads: readonly CommitId[]): Promise<boolean> {
-    const { branch, store, graph, journal } = this.#parts
-    let state = await this.#sealAll(store.pendingChanges)
+    const { branch, store, graph } = this.#parts
+    const state = await this.#sealAll(store.pendingChanges)
     const wanted = await reduceHeads(graph, [...state.heads, ...branch.waiting, ...heads])
+    // What waits no more stays named until `main` has it.
+    await branch.keepWaiting([...new Set([...branch.waiting, ...wanted.waiting])])
+    const moved = await this.#mergeAll(state, wanted.heads)
     await branch.keepWaiting(wanted.waiting)
-    const added = wanted.heads.filter(id => !state.heads.includes(id))
+    return moved
+  }
+
+  async #mergeAll(before: BranchState, heads: readonly CommitId[]): Promise<boolean> {
+    let state = before
+    const added = heads.filter(id => !state.heads.includes(id))
     if (added.length === 0) return false
     // From here on the journal must know that it is sealed: what it holds was made upon another main.
-    await journal.sync()
+    await this.#parts.journal.sync()
+    if (state.heads.length + added.length > MAX_MERGE_HEADS) {
+      await this.#mergeAfresh(state, heads)
+      return true
+    }
     let moved = false
     for (const head of added) {
       const next = await this.#merge(state, head)
@@ -173,6 +198,15 @@ export class History {
     const next: BranchState = { main, heads: merged.heads, tree: merged.tree }
     await this.#moveTo(next, { stage, differences: merged.differences() })
     return next
+  }
+
+  /** One head after the other would join too many on the way; and some of ours may have to wait for earlier ones. */
+  async #mergeAfresh(state: BranchState, heads: readonly CommitId[]): Promise<void> {
+    const stage = this.#parts.repository.stage()
+    const merged = await mergeHeads(this.#context(stage), heads)
+    const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, merged)
+    const differences = diffStates(stage, state.tree, merged.tree)
+    await this.#moveTo({ main, heads: merged.heads, tree: merged.tree }, { stage, differences })
   }
 
   async #moveTo(

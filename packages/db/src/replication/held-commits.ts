@@ -42,7 +42,7 @@ export class HeldCommits {
 
   /**
    * Sorts data commits in the repository, and what they descend from, into those that are held back from now on and the
-   * rest; what the history of `ours` has is left out. `nowMs` undefined: nothing is held.
+   * rest. `nowMs` undefined: nothing is held.
    */
   async sift(
     graph: CommitGraph,
@@ -65,7 +65,8 @@ export class HeldCommits {
       for (const seen of node.seen) tips.delete(seen)
       tips.add(node.id)
     }
-    return { free, tips: [...tips] }
+    const apart = new Set(left.map(node => node.id))
+    return { free, tips: [...tips], known: commits.filter(id => !apart.has(id)) }
   }
 
   /** They are adopted. */
@@ -79,4 +80,6 @@ export interface Sifted {
   readonly free: readonly CommitId[]
   /** Those of them that no other one of them descends from. */
   readonly tips: readonly CommitId[]
+  /** Of the commits asked about those in our history. */
+  readonly known: readonly CommitId[]
 }

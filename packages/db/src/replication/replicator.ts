@@ -373,10 +373,10 @@ export class Replicator {
   /** Adopts commits in the repository, except for those that our clock is not ready for. */
   async #adopt(commits: readonly CommitId[]): Promise<void> {
     const { graph, state, trustedNowMs } = this.#parts
-    const { free, tips } = await this.#held.sift(graph, state()?.heads ?? [], commits, trustedNowMs())
+    const { free, tips, known } = await this.#held.sift(graph, state()?.heads ?? [], commits, trustedNowMs())
     if (tips.length > 0) await this.#parts.adopt(tips)
     this.#held.release(free)
-    this.#told.noteAdopted(free)
+    this.#told.noteAdopted(known)
     this.#armHeld()
   }
 
