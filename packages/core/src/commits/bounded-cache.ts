@@ -1,8 +1,17 @@
-/** A map that forgets what was used longest ago once the weights of its values exceed a limit. */
+interface Slot<Value> {
+  readonly value: Value
+  wasUsed: boolean
+}
+
+/**
+ * A map that forgets, once the weights of its values exceed a limit, the oldest of them that was not used since it was last
+ * looked at (second chance, or CLOCK): nearly what forgetting the least recently used would keep, without moving anything at
+ * each use.
+ */
 export class BoundedCache<Key, Value> {
   readonly #limit: number
   readonly #weigh: (value: Value) => number
-  readonly #values = new Map<Key, Value>()
+  readonly #slots = new Map<Key, Slot<Value>>()
   #weight = 0
 
   constructor(limit: number, weigh: (value: Value) => number = () => 1) {
@@ -11,27 +20,38 @@ export class BoundedCache<Key, Value> {
   }
 
   get(key: Key): Value | undefined {
-    const value = this.#values.get(key)
-    if (value === undefined) return undefined
-    // A Map keeps the order of insertion: what is used moves to its end.
-    this.#values.delete(key)
-    this.#values.set(key, value)
-    return value
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return undefined
+    slot.wasUsed = true
+    return slot.value
   }
 
   set(key: Key, value: Value): void {
-    const previous = this.#values.get(key)
-    if (previous !== undefined) {
-      this.#weight -= this.#weigh(previous)
-      this.#values.delete(key)
-    }
-    this.#values.set(key, value)
+    this.#drop(key)
+    this.#slots.set(key, { value, wasUsed: false })
     this.#weight += this.#weigh(value)
-    for (const [oldest, weighed] of this.#values) {
+    if (this.#weight > this.#limit) this.#forget(key)
+  }
+
+  /** A Map keeps the order of insertion, also of what is put in again while it is walked. */
+  #forget(newest: Key): void {
+    for (const [key, slot] of this.#slots) {
       // The newest stays even if it alone is beyond the limit, else its user would compute it again and again.
-      if (this.#weight <= this.#limit || oldest === key) break
-      this.#values.delete(oldest)
-      this.#weight -= this.#weigh(weighed)
+      if (this.#weight <= this.#limit || this.#slots.size === 1) return
+      if (key !== newest && !slot.wasUsed) {
+        this.#drop(key)
+        continue
+      }
+      slot.wasUsed = false
+      this.#slots.delete(key)
+      this.#slots.set(key, slot)
     }
+  }
+
+  #drop(key: Key): void {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return
+    this.#slots.delete(key)
+    this.#weight -= this.#weigh(slot.value)
   }
 }

@@ -1,11 +1,5 @@
-import {
-  BoundedCache,
-  type CommitId,
-  type CommitObject,
-  type ObjectId,
-  type ObjectReader,
-  type TreeEntry,
-} from '@atolldb/core'
+import { LRUCache } from 'lru-cache'
+import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 import type { QuarantinedPack } from '@atolldb/git'
 
 /** Of packs of more objects no list of ids is kept in memory. */
@@ -17,7 +11,10 @@ const CACHED_ENTRIES = 50_000
 export class PackReader implements ObjectReader {
   readonly #pack: QuarantinedPack
   readonly #ids: ReadonlySet<ObjectId> | undefined
-  readonly #trees = new BoundedCache<ObjectId, readonly TreeEntry[]>(CACHED_ENTRIES, entries => 1 + entries.length)
+  readonly #trees = new LRUCache<ObjectId, readonly TreeEntry[]>({
+    maxSize: CACHED_ENTRIES,
+    sizeCalculation: entries => 1 + entries.length,
+  })
 
   constructor(pack: QuarantinedPack) {
     this.#pack = pack

@@ -339,21 +339,34 @@ export class Replicator {
     const cluster = this.#parts.cluster()
     if (cluster === undefined) return
     const frames = await this.#openFrames(peer, FETCH_PROTOCOL)
+    let before: Promise<void> = Promise.resolve()
+    let stalePacks = 0
+    const note = (isNews: boolean): void => {
+      if (isNews) this.#take({ type: 'fetch-progress', peer, fetch })
+      stalePacks = isNews ? 0 : stalePacks + 1
+      if (stalePacks >= MAX_STALE_PACKS) throw new AtollError('ABORTED', 'another peer was faster', { what: 'fetch' })
+    }
     try {
       const heads = this.#parts.state()?.heads
       const ours = heads === undefined ? [] : [...heads, ...this.#held.heads()]
       const shared = heads === undefined ? [] : this.#book.of(peer).shared
       const haves = heads === undefined ? [] : await sampleHaves(graph, ours, shared, cluster)
-      let stalePacks = 0
       await fetchPacks(frames, { cluster, wants, haves }, async ({ bytes }) => {
+        // The next pack comes in while the one before it is verified: no more than two are in quarantine.
         const pack = await repository.receivePack(bytes)
-        const isNews = await this.#arrivals.run(() => this.#takePack(pack, cluster))
-        if (isNews) this.#take({ type: 'fetch-progress', peer, fetch })
-        stalePacks = isNews ? 0 : stalePacks + 1
-        if (stalePacks >= MAX_STALE_PACKS) throw new AtollError('ABORTED', 'another peer was faster', { what: 'fetch' })
+        await before.catch(async (error: unknown) => {
+          await pack.discard()
+          throw error
+        })
+        before = this.#arrivals.run(() => this.#takePack(pack, cluster)).then(note)
+        // Told when it is awaited; until then it ends the stream.
+        before.catch((error: unknown) => frames.abort(error))
       })
+      await before
     } catch (error) {
       frames.abort(error)
+      // What came whole counts, and why it was refused says more than how the stream ended.
+      await before
       throw error
     }
   }
