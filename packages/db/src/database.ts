@@ -8,6 +8,7 @@ import {
   type RecordId,
 } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
+import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
 import type { Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
@@ -96,6 +97,10 @@ export class NodeDatabase implements Database {
 
   collections(): Promise<CollectionInfo[]> {
     return userCollections(this.#parts.store)
+  }
+
+  cacheCounts(): CacheCounts {
+    return this.#parts.store.cacheCounts()
   }
 
   async batch<R>(work: (tx: Transaction) => Promise<R> | R): Promise<R> {

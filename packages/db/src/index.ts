@@ -1,3 +1,4 @@
+export * from './api/cache.ts'
 export * from './api/collections.ts'
 export * from './api/database.ts'
 export * from './api/status.ts'

@@ -19,6 +19,7 @@ import {
 } from '@atolldb/core'
 import { Repository, verifyCommitSignature } from '@atolldb/git'
 import { createTransport } from '@atolldb/glob'
+import type { CacheLimit } from './api/cache.ts'
 import type { Database, Log, OpenOptions } from './api/database.ts'
 import { NodeDatabase } from './database.ts'
 import { dataDirectory, prepareDataDirectory } from './directory/data-directory.ts'
@@ -42,6 +43,7 @@ import { countContested, type StatusParts } from './status.ts'
 import { View } from './view/view.ts'
 
 const DEFAULT_SEAL_DELAY_MS = 1_000
+const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024
 const DEFAULT_LOCK_WAIT_MS = 1_000
 const MAX_REMEMBERED_ADDRESSES = 256
 
@@ -130,6 +132,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     {
       journal,
       view,
+      cache: options.cache ?? { bytes: DEFAULT_CACHE_BYTES },
       clock,
       currentMain: () => branch.state?.main,
       onPending: () => {
@@ -275,6 +278,7 @@ function checkOptions(options: OpenOptions): void {
   checkOneOf('storage', options.storage, ['disk', 'memory'])
   checkMs('seal.maxDelayMs', options.seal?.maxDelayMs)
   checkMs('lockWaitMs', options.lockWaitMs)
+  if (options.cache !== undefined) checkCache(options.cache)
 }
 
 function checkOneOf(what: string, value: string | undefined, known: readonly string[]): void {
@@ -283,6 +287,12 @@ function checkOneOf(what: string, value: string | undefined, known: readonly str
 
 /** What a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** @throws INVALID */
+function checkCache(limit: CacheLimit): void {
+  const size = 'bytes' in limit ? limit.bytes : limit.entries
+  if (!Number.isSafeInteger(size) || size < 0) throw invalid('cache', 'must be a whole number of entries or bytes')
+}
 
 function checkMs(what: string, value: number | undefined): void {
   if (value !== undefined && !(value >= 0 && value <= MAX_TIMER_MS))

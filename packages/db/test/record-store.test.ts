@@ -37,6 +37,7 @@ async function createStore(parts: Partial<RecordStoreParts> = {}, durability: Du
       journal,
       view,
       clock: new HybridClock({ nowMs: () => Date.now() }),
+      cache: { entries: 100 },
       currentMain: () => commitOf(1),
       onPending: () => undefined,
       repairView,

@@ -1,5 +1,6 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
+import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
 /** What {@link Database} methods that wait accept. */
@@ -27,6 +28,11 @@ export interface OpenOptions {
   readonly durability?: Durability
   /** `memory` keeps the node's data in memory only; the directory is not touched. */
   readonly storage?: 'disk' | 'memory'
+  /**
+   * How much is kept at hand of the Object and List records that are asked for most, in entries or in bytes of memory. Default
+   * 16 MiB; 0 entries for none.
+   */
+  readonly cache?: CacheLimit
   readonly seal?: {
     /** Under a stream of writes a commit is made at most this often. Milliseconds, default 1,000. */
     readonly maxDelayMs?: number
@@ -102,6 +108,8 @@ export interface Database extends AsyncDisposable {
   /** A collection in the memory of this process only. @throws INVALID for a bad name */
   tuple<T = JsonValue>(name: string, options?: TupleOptions): TupleCollection<T>
   collections(): Promise<CollectionInfo[]>
+  /** What the cache of records did since the start, and holds. */
+  cacheCounts(): CacheCounts
 
   /**
    * All or nothing, one commit; durable when it resolves. Rejects with CONFLICT when something it read was changed meanwhile

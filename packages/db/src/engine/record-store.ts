@@ -5,13 +5,16 @@ import {
   type CommitId,
   type HybridClock,
   isAtollError,
+  recordKey,
   type RecordRef,
 } from '@atolldb/core'
+import type { CacheCounts, CacheLimit } from '../api/cache.ts'
+import { RecordCache } from '../cache/record-cache.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalChange, JournalEntry } from '../journal/frame.ts'
 import type { ViewContent, ViewMark } from '../view/encoding.ts'
 import type { View, ViewRange } from '../view/view.ts'
-import { MemoryTable } from './memory-table.ts'
+import { type Cell, MemoryTable } from './memory-table.ts'
 import { Mutex } from './mutex.ts'
 import { overlaidRange } from './overlaid-range.ts'
 import { Room } from './room.ts'
@@ -30,6 +33,7 @@ export interface StoreEvent {
 export interface RecordStoreParts {
   readonly journal: Journal
   readonly view: View
+  readonly cache: CacheLimit
   readonly clock: HybridClock
   /** The `main` that a writer of this moment sees. */
   readonly currentMain: () => CommitId | undefined
@@ -48,6 +52,7 @@ export interface RecordStoreParts {
 export class RecordStore {
   readonly #parts: RecordStoreParts
   readonly #table = new MemoryTable()
+  readonly #cache: RecordCache<ViewContent>
   readonly #writer: ViewWriter
   readonly #listeners = new Set<(event: StoreEvent) => void>()
   readonly #waiting: JournalEntry[] = []
@@ -65,6 +70,7 @@ export class RecordStore {
   /** The view must be recovered, and have that mark. */
   constructor(parts: RecordStoreParts, mark: ViewMark) {
     this.#parts = parts
+    this.#cache = new RecordCache(parts.cache)
     this.#mark = mark
     this.#writer = new ViewWriter({
       view: parts.view,
@@ -80,7 +86,23 @@ export class RecordStore {
   read(ref: RecordRef): ViewContent | undefined {
     this.#assertOpen()
     const cell = this.#table.get(ref)
-    return cell === undefined ? this.#parts.view.get(ref) : cell.content
+    if (cell !== undefined) return cell.content
+    const key = recordKey(ref)
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached
+    const stored = this.#parts.view.get(ref)
+    if (stored !== undefined) this.#cache.set(key, stored, stored.bytes.length)
+    return stored
+  }
+
+  cacheCounts(): CacheCounts {
+    return this.#cache.counts()
+  }
+
+  /** A change goes to the table, and what the cache knew is old: it is asked again once the view has the change. */
+  #change(ref: RecordRef, content: ViewContent | undefined, durable: boolean): Cell {
+    this.#cache.delete(recordKey(ref))
+    return this.#table.set(ref, content, durable)
   }
 
   /** False when the collection has no records for sure: cheaper than a read. */
@@ -183,7 +205,7 @@ export class RecordStore {
     const stamp = clock.tick()
     const durable = journal.append(main, stamp, changes)
     const sequence = journal.lastSequence
-    const cells = changes.map(change => this.#table.set(change, change.content, false))
+    const cells = changes.map(change => this.#change(change, change.content, false))
     this.#inFlight++
     try {
       await durable
@@ -198,7 +220,7 @@ export class RecordStore {
   /** Entries that a crash left in the journal: in the table as if they had just been written. */
   replay(entries: readonly JournalEntry[]): void {
     for (const entry of entries) {
-      for (const change of entry.changes) this.#table.set(change, change.content, true)
+      for (const change of entry.changes) this.#change(change, change.content, true)
       this.#enqueue(entry)
     }
   }
@@ -279,7 +301,7 @@ export class RecordStore {
 
   /** Makes adopted changes visible, all at once; they are durable in the repository already. */
   adopt(changes: StoreEvent['changes'], main: CommitId): void {
-    for (const change of changes) this.#table.set(change, change.content, true)
+    for (const change of changes) this.#change(change, change.content, true)
     this.#mark = { ...this.#mark, main }
     this.#writer.wake()
     if (changes.length > 0) this.#tell({ origin: 'remote', changes })
@@ -308,6 +330,7 @@ export class RecordStore {
    */
   async recoverView(recover: () => Promise<void>): Promise<void> {
     await this.#writer.halt()
+    this.#cache.clear()
     await recover()
     // The newest first, and only where nothing newer is known.
     for (const entry of this.#waiting.toReversed())
