@@ -71,13 +71,14 @@ export class FaultyFiles {
 
   /**
    * The power goes: of what was written since the last sync of a file some sectors are there, others are zeros or what was
-   * there before, and the end may be missing. `random` gives numbers in [0, 1).
+   * there before, and the end may be missing. `random` gives numbers in [0, 1). Where the directory is a copy, `original` is
+   * what it is a copy of.
    */
-  losePower(directory: string, random: () => number): void {
-    for (const name of readdirSync(directory)) {
+  losePower(directory: string, random: () => number, original = directory): void {
+    for (const name of readdirSync(directory).filter(each => each.endsWith('.log'))) {
       const path = join(directory, name)
       const now = readFileSync(path)
-      const synced = this.#syncedByPath.get(path)
+      const synced = this.#syncedByPath.get(join(original, name))?.subarray(0, now.length)
       if (synced === undefined) {
         unlinkSync(path)
         continue

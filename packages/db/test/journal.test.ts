@@ -1,4 +1,13 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Journal, type JournalOptions } from '../src/journal/journal.ts'
@@ -133,8 +142,8 @@ describe('a full disk', () => {
     const { journal } = await openJournal(directory, { openFile: files.open })
     let later: Promise<void> | undefined
     files.fault = operation => {
-      if (operation !== 'write') return undefined
-      later ??= put(journal, 'upon it')
+      if (operation !== 'write' || later !== undefined) return undefined
+      later = put(journal, 'upon it')
       return { code: 'ENOSPC' }
     }
     await expect(put(journal, 'lost')).rejects.toMatchObject({ code: 'STORAGE_FULL' })
@@ -250,6 +259,28 @@ describe('segments', () => {
     const { ids, lastSequence, sealedSequence } = await reopened(directory)
     expect(lastSequence).toBe(240)
     expect(ids.length).toBeGreaterThanOrEqual(lastSequence - sealedSequence)
+  })
+
+  test('are whole, and their absence is explained, whenever the power goes', async () => {
+    for (const durability of ['sync', 'os'] as const) {
+      const directory = temporaryDirectory()
+      const files = new FaultyFiles()
+      const { journal } = await openJournal(directory, { rotateBytes: 500, openFile: files.open, durability })
+      for (let i = 1; i <= 12; i++) await put(journal, `${i}`, 1_000)
+      await journal.sealed(1, main)
+      expect(segments(directory)).toHaveLength(2)
+      const image = temporaryDirectory()
+      cpSync(directory, image, { recursive: true })
+      await put(journal, '13')
+      await journal.sealed(13, main)
+      expect(segments(directory)).toHaveLength(1)
+      files.losePower(directory, () => 0.99)
+      expect(await reopened(directory)).toMatchObject({ sealedSequence: 13, lastSequence: 13 })
+      await journal.close()
+      // Before that: nothing of the older segment was lost, although nobody had asked for it to be synced.
+      files.losePower(image, () => 0.99, directory)
+      expect(await reopened(image)).toMatchObject({ sealedSequence: 1, lastSequence: 12 })
+    }
   })
 
   test('one that is missing is CORRUPT, at the beginning as in the middle', async () => {

@@ -83,7 +83,7 @@ test('a node says what plain Maps say, whatever becomes of its view', async () =
         await node.remove()
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 }, 120_000)
 
