@@ -4,11 +4,9 @@ import type { JournalChange } from '../journal/frame.ts'
 import { valueToContent } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { ViewContent } from '../view/encoding.ts'
+import type { NextListId } from '../engine/list-ids.ts'
 import { checkBatchSize } from './batch-size.ts'
 import { StoredCollection } from './readable-collection.ts'
-
-/** Makes ids for List records: ULIDs in lower case that grow with every call. */
-export type NextListId = () => RecordId
 
 /** Immutable records with ULIDs for ids. */
 export class StoredListCollection<T> extends StoredCollection<T> implements ListCollection<T> {

@@ -12,11 +12,12 @@ import {
 } from '@atolldb/core'
 import type { Transaction, TransactionList, TransactionObject } from '../api/database.ts'
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
+import type { NextListId } from '../engine/list-ids.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { JournalChange } from '../journal/frame.ts'
 import type { ViewContent } from '../view/encoding.ts'
 import { checkBatchSize } from './batch-size.ts'
-import { listContent, type NextListId } from './list-collection.ts'
+import { listContent } from './list-collection.ts'
 import { mergePatch, parsePatch } from './merge-patch.ts'
 import { checkAbsent, checkPresent, recordChanges } from './writes.ts'
 

@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { AtollError, type CommitId, isObjectId } from '@atolldb/core'
 import { writeFileDurably } from '@atolldb/git'
-import { Mutex } from '../engine/mutex.ts'
+import { Mutex } from '../scheduling/mutex.ts'
 import { readTextIfThere } from './data-directory.ts'
 
 export interface NodeSettings {

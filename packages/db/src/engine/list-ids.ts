@@ -1,6 +1,8 @@
 import { monotonicFactory } from 'ulid'
 import type { Environment, RecordId } from '@atolldb/core'
-import type { NextListId } from '../collections/list-collection.ts'
+
+/** Makes ids for List records: ULIDs in lower case that grow with every call. */
+export type NextListId = () => RecordId
 
 /** Ids for List records: ULIDs (github.com/ulid/spec) in lower case, each greater than the one before it. */
 export function listIdSource(environment: Environment): NextListId {

@@ -5,7 +5,7 @@ import type { JournalContent } from '../journal/journal.ts'
 import type { ViewMark } from '../view/encoding.ts'
 import { loadChange, viewChanges } from '../view/fill.ts'
 import type { View, ViewChange } from '../view/view.ts'
-import { breathe } from './breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 
 export interface ViewRecoveryParts {
   readonly view: View

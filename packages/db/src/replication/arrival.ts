@@ -10,7 +10,7 @@ import {
   verifyCommit,
 } from '@atolldb/core'
 import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 import { copyPack, copyTree } from './copy-objects.ts'
 import { PackReader } from './pack-reader.ts'
 import { assertWhole } from './whole-pack.ts'

@@ -1,6 +1,6 @@
 import type { ObjectId, ObjectStore } from '@atolldb/core'
 import type { QuarantinedPack } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 
 const OBJECTS_PER_BREATH = 500
 

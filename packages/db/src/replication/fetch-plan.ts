@@ -1,6 +1,6 @@
 import { type CommitGraph, type CommitId, type DataNode, divergence, MAX_FETCH_HAVES } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 
 /** A commit to send: a data commit, and the merge commit that is its parent where the receiver may lack that. */
 export interface PlannedCommit {

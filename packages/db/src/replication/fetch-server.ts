@@ -9,7 +9,7 @@ import {
   type NodeId,
 } from '@atolldb/core'
 import { PackBuilder, type Repository } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 import { type PlannedCommit, planFetch } from './fetch-plan.ts'
 import type { FrameStream } from './frames.ts'
 import { objectsToSend } from './new-objects.ts'

@@ -6,7 +6,7 @@ import {
   isAhead,
   MAX_COMMITS_HELD_BACK,
 } from '@atolldb/core'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 
 /**
  * Commits whose clock is ahead of our wall clock, with their descendants: verified and kept, but not adopted before our

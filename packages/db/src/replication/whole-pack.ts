@@ -1,6 +1,6 @@
 import { AtollError, type CommitId, type GraphNode, type ObjectId, type ObjectReader } from '@atolldb/core'
 import type { QuarantinedPack } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 import { newObjects } from './new-objects.ts'
 
 const OBJECTS_PER_BREATH = 500

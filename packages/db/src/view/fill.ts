@@ -1,6 +1,6 @@
 import { diffStates, type ObjectId, type RecordDifference } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
-import { breathe } from '../engine/breathe.ts'
+import { breathe } from '../scheduling/breathe.ts'
 import type { ViewChange } from './view.ts'
 
 const BATCH_RECORDS = 1_000
