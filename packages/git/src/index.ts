@@ -17,6 +17,7 @@ export { encodePack, type PackEncoderOptions, type RawObject } from './packs/pac
 export { packLimits, type PackLimits } from './packs/pack-limits.ts'
 export type { PackedObject } from './packs/received-pack.ts'
 export type { QuarantinedPack } from './repository/quarantined-pack.ts'
+export type { CompactionOptions, CompactionSummary } from './repository/compaction.ts'
 export { checkRefName, isRefName } from './repository/ref-name.ts'
 export { Repository, type RepositoryOptions } from './repository/repository.ts'
 export type { CommittedPack, StagedObjects } from './repository/staged-objects.ts'

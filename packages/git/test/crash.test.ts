@@ -14,6 +14,7 @@ import {
 import { MemoryObjectStore } from '@atolldb/testkit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { chunked, fsck, openRepository, temporaryDirectory, writeSample } from './fixtures.ts'
+import { VersionHistory } from './version-history.ts'
 
 /** Lets so many operations through that change the disk; the next fails, and all after it. */
 const disk = vi.hoisted(() => {
@@ -186,6 +187,32 @@ describe('after a crash at any step', () => {
         },
       }
     })
+  })
+
+  it('of compaction, git is content and every object is there', async () => {
+    const steps = await pullPlugAtEveryStep(async () => {
+      const repository = await openRepository(join(temporaryDirectory(), 'repo.git'), { create: true })
+      const history = new VersionHistory(repository)
+      await history.grow(3)
+      return {
+        run: () => repository.compact({ all: true }),
+        check: async done => {
+          expectContentGit(repository.directory)
+          for (const id of history.objects) await repository.readObject(id)
+          const again = await openRepository(repository.directory)
+          for (const id of history.objects) await again.readObject(id)
+          if (done) expect(again.packCount).toBe(1)
+          // It can be done again, by whoever failed and after a restart.
+          await repository.compact({ all: true })
+          await again.compact({ all: true })
+          for (const id of history.objects) await again.readObject(id)
+          expect(again.packCount).toBe(1)
+          expectContentGit(repository.directory)
+        },
+      }
+    })
+    // Both files, their names, the old packs: nothing of it may have been overlooked here.
+    expect(steps).toBeGreaterThanOrEqual(14)
   })
 
   it('of deleting a packed ref, it is there or not', async () => {

@@ -5,6 +5,26 @@ const WINDOW_BYTES = 64 * 1024
 const WINDOW_OVERHEAD_BYTES = 200
 const OPEN_FILES = 64
 
+/** A file whose content does not change, read anywhere. */
+export interface RandomAccessFile {
+  readonly path: string
+  readonly sizeBytes: number
+  /** Up to `length` bytes, fewer at the end of the file: a view to be read at once. Throws system errors. */
+  read(position: number, length: number): Promise<Buffer>
+  /** Closes it until the next read. */
+  release(): Promise<void>
+}
+
+/** A file that is in memory. */
+export function fileInMemory(path: string, bytes: Buffer): RandomAccessFile {
+  return {
+    path,
+    sizeBytes: bytes.length,
+    read: (position, length) => Promise.resolve(bytes.subarray(position, position + length)),
+    release: () => Promise.resolve(),
+  }
+}
+
 /**
  * Reads files through windows of 64 KiB, of which the most recently used are kept: neighbours in a pack cost one read, and
  * memory stays bounded whatever the size of the files.
@@ -34,7 +54,7 @@ export class WindowedFiles {
 }
 
 /** One file of {@link WindowedFiles}. */
-export class WindowedFile {
+export class WindowedFile implements RandomAccessFile {
   readonly path: string
   readonly sizeBytes: number
   readonly #files: OpenFiles

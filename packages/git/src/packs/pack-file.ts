@@ -1,5 +1,5 @@
 import { MAX_OBJECT_BYTES, type ObjectId } from '@atolldb/core'
-import type { WindowedFile } from '../files/windowed-files.ts'
+import type { RandomAccessFile } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 import { hashObject, type ObjectType } from '../objects/object-id.ts'
 import { applyDelta } from './delta.ts'
@@ -28,7 +28,8 @@ export interface PackedBytes {
   readonly bytes: Buffer
 }
 
-interface Entry {
+/** An entry of a pack as it stands there, inflated. */
+export interface PackEntry {
   readonly kind: EntryKind
   readonly content: Buffer
   /** Of a delta. */
@@ -40,11 +41,13 @@ interface Entry {
  * hashed, so a flipped bit is an error and never a wrong value.
  */
 export class PackFile {
-  readonly file: WindowedFile
+  readonly file: RandomAccessFile
   readonly index: PackIndex
   #checked: Promise<void> | undefined
+  #readsUnderWay = 0
+  #onIdle: (() => void) | undefined
 
-  constructor(file: WindowedFile, index: PackIndex) {
+  constructor(file: RandomAccessFile, index: PackIndex) {
     this.file = file
     this.index = index
   }
@@ -55,10 +58,26 @@ export class PackFile {
    * @throws MalformedObject when it is damaged; or system errors
    */
   async read(id: ObjectId, offset: number): Promise<PackedBytes> {
-    await (this.#checked ??= this.#check())
-    const object = await this.#resolve(offset)
-    if (hashObject(object.type, object.bytes) !== id) throw new MalformedObject(`object ${id} is damaged`)
-    return object
+    this.#readsUnderWay++
+    try {
+      await (this.#checked ??= this.#check())
+      const object = await this.#resolve(offset)
+      if (hashObject(object.type, object.bytes) !== id) throw new MalformedObject(`object ${id} is damaged`)
+      return object
+    } finally {
+      if (--this.#readsUnderWay === 0) this.#onIdle?.()
+    }
+  }
+
+  /** Resolves when no read is under way: before the pack is removed. */
+  async idle(): Promise<void> {
+    if (this.#readsUnderWay > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
+  }
+
+  /** Closes its files until the next read. */
+  async release(): Promise<void> {
+    await this.file.release()
+    await this.index.release()
   }
 
   /** Does the index belong to this pack? */
@@ -76,10 +95,10 @@ export class PackFile {
 
   async #resolve(offset: number): Promise<PackedBytes> {
     const deltas: Buffer[] = []
-    let entry = await this.#entryAt(offset)
+    let entry = await this.entryAt(offset)
     while (entry.kind === 'ofs-delta' || entry.kind === 'ref-delta') {
       if (deltas.push(entry.content) > MAX_DELTA_DEPTH) throw new MalformedObject('a chain of too many deltas')
-      entry = await this.#entryAt(entry.baseOffset)
+      entry = await this.entryAt(entry.baseOffset)
     }
     let bytes = entry.content
     for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop())
@@ -87,7 +106,8 @@ export class PackFile {
     return { type: entry.kind, bytes }
   }
 
-  async #entryAt(offset: number): Promise<Entry> {
+  /** The entry at this offset. @throws MalformedObject; system errors */
+  async entryAt(offset: number): Promise<PackEntry> {
     const end = this.file.sizeBytes - CHECKSUM_BYTES
     if (offset < PACK_HEADER_BYTES || offset >= end) throw new MalformedObject('an offset outside of the pack')
     let bytes = await this.#read(offset, FIRST_READ_BYTES)

@@ -38,6 +38,8 @@ const kindByType = { commit: 1, tree: 2, blob: 3 } as const
 const typeByKind: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob']
 /** Header bytes of the largest object that is read: 4 bits, then 7 a byte; 8 bytes hold 2^53. */
 export const LONGEST_ENTRY_HEADER = 8
+/** Bytes of the longest distance to a base that is written or read: an id is longer. */
+export const LONGEST_BASE_DISTANCE = 8
 
 export type EntryKind = ObjectType | 'ofs-delta' | 'ref-delta'
 
@@ -64,9 +66,9 @@ export function parsePackHeader(bytes: Buffer): number {
 }
 
 /** Writes an object's header; returns where it ends. */
-export function writeEntryHeader(target: Buffer, at: number, type: ObjectType, size: number): number {
+export function writeEntryHeader(target: Buffer, at: number, type: ObjectType | 'ofs-delta', size: number): number {
   let rest = Math.floor(size / 16)
-  let byte = (kindByType[type] << 4) | (size & 15)
+  let byte = ((type === 'ofs-delta' ? OFS_DELTA : kindByType[type]) << 4) | (size & 15)
   while (rest > 0) {
     target[at++] = byte | 0x80
     byte = rest & 0x7f
@@ -96,6 +98,18 @@ function entryKind(kind: number): EntryKind {
   const type = typeByKind[kind]
   if (type === undefined) throw new MalformedObject(`an object of kind ${kind}`)
   return type
+}
+
+/** Writes the distance back to a base; returns where it ends. */
+export function writeBaseDistance(target: Buffer, at: number, distance: number): number {
+  let digits = 1
+  for (let rest = Math.floor(distance / 128) - 1; rest >= 0; rest = Math.floor(rest / 128) - 1) digits++
+  target[at + digits - 1] = distance % 128
+  for (let rest = distance, digit = digits - 2; digit >= 0; digit--) {
+    rest = Math.floor(rest / 128) - 1
+    target[at + digit] = 0x80 | (rest % 128)
+  }
+  return at + digits
 }
 
 /** The distance back to the base of an offset delta, and where it ends. @throws MalformedObject */

@@ -1,12 +1,17 @@
-import { hash } from 'node:crypto'
-import { assert, type ObjectId } from '@atolldb/core'
+import { createHash } from 'node:crypto'
+import type { ObjectId } from '@atolldb/core'
 import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
 import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
-import type { TimeSlice } from './time-slice.ts'
+import { sortedOrder } from './sorted-order.ts'
 
-// A key for sorting: 32 bits of the id, then the entry's number.
-const NUMBERS = 2 ** 21
+/** Long work gives way now and then: `TimeSlice`, or what can also be stopped. */
+interface Slices {
+  spent(): boolean
+  giveWay(): Promise<void>
+}
+
 const ENTRIES_A_STEP = 8192
+const HASHED_A_STEP = 1024 * 1024
 
 /** Collects a pack's entries, in columns so that a million are 36 MB, and makes the index. */
 export class PackIndexBuilder {
@@ -23,6 +28,15 @@ export class PackIndexBuilder {
   add(id: ObjectId, offset: number, crc: number): void {
     if (this.#count === this.#crcs.length) this.#grow()
     this.#ids.write(id, this.#count * OBJECT_ID_BYTES, 'hex')
+    this.#crcs[this.#count] = crc
+    this.#offsets[this.#count] = offset
+    this.#count++
+  }
+
+  /** The same with an id in binary, at a place of some bytes. */
+  addBinary(ids: Buffer, at: number, offset: number, crc: number): void {
+    if (this.#count === this.#crcs.length) this.#grow()
+    ids.copy(this.#ids, this.#count * OBJECT_ID_BYTES, at, at + OBJECT_ID_BYTES)
     this.#crcs[this.#count] = crc
     this.#offsets[this.#count] = offset
     this.#count++
@@ -47,7 +61,7 @@ export class PackIndexBuilder {
   }
 
   /** The same, giving way to the event loop: a million entries take most of a second. */
-  async buildInSlices(packChecksum: Uint8Array, slice: TimeSlice): Promise<Buffer | undefined> {
+  async buildInSlices(packChecksum: Uint8Array, slice: Slices): Promise<Buffer | undefined> {
     const steps = this.#build(packChecksum)
     for (;;) {
       const step = steps.next()
@@ -57,7 +71,13 @@ export class PackIndexBuilder {
   }
 
   *#build(packChecksum: Uint8Array): Generator<void, Buffer | undefined, undefined> {
-    const order = this.#sort()
+    // Ids are as good as random in their first 32 bits.
+    const order = yield* sortedOrder(
+      this.#count,
+      2 ** 32,
+      number => this.#ids.readUInt32BE(number * OBJECT_ID_BYTES),
+      (a, b) => this.#compare(a, b),
+    )
     yield
     for (let i = 1; i < order.length; i++) if (this.#compare(order[i - 1]!, order[i]!) === 0) return undefined
     const large = order.reduce((count, number) => (this.#offsets[number]! >= 2 ** 31 ? count + 1 : count), 0)
@@ -87,27 +107,13 @@ export class PackIndexBuilder {
     let sum = 0
     for (let slot = 0; slot < 256; slot++) bytes.writeUInt32BE((sum += counts[slot]!), INDEX_HEADER_BYTES + slot * 4)
     bytes.set(packChecksum, end)
-    bytes.set(hash('sha1', bytes.subarray(0, end + CHECKSUM_BYTES), 'buffer'), end + CHECKSUM_BYTES)
-    return bytes
-  }
-
-  /** Numbers of the entries, by id. */
-  #sort(): Uint32Array {
-    assert(this.#count <= NUMBERS, 'the entries of a pack can be numbered')
-    // Sorting numbers needs no comparison function, and ids are as good as random in their first 32 bits.
-    const keys = new Float64Array(this.#count)
-    for (let number = 0; number < keys.length; number++)
-      keys[number] = this.#ids.readUInt32BE(number * OBJECT_ID_BYTES) * NUMBERS + number
-    keys.sort()
-    const order = new Uint32Array(keys.length)
-    for (let i = 0; i < keys.length; i++) order[i] = keys[i]! % NUMBERS
-    for (let start = 0; start < keys.length;) {
-      let end = start + 1
-      while (end < keys.length && Math.floor(keys[end]! / NUMBERS) === Math.floor(keys[start]! / NUMBERS)) end++
-      if (end - start > 1) order.subarray(start, end).sort((a, b) => this.#compare(a, b))
-      start = end
+    const sha1 = createHash('sha1')
+    for (let at = 0; at < end + CHECKSUM_BYTES; at += HASHED_A_STEP) {
+      sha1.update(bytes.subarray(at, Math.min(at + HASHED_A_STEP, end + CHECKSUM_BYTES)))
+      yield
     }
-    return order
+    bytes.set(sha1.digest(), end + CHECKSUM_BYTES)
+    return bytes
   }
 
   #compare(a: number, b: number): number {

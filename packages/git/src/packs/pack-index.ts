@@ -3,6 +3,7 @@ import type { ObjectId } from '@atolldb/core'
 import type { WindowedFile } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
+import { BloomFilter } from './bloom-filter.ts'
 import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
 
 /** Looks offsets up in the index of a pack (format: pack-format.ts). */
@@ -11,23 +12,27 @@ export interface PackIndex {
   readonly packChecksum: Uint8Array
   /** The object's offset in the pack. @throws MalformedObject; or system errors */
   find(id: ObjectId): number | undefined | Promise<number | undefined>
+  /** Closes its file, if it has one, until it is asked again. */
+  release(): Promise<void>
 }
 
-const HEAD_BYTES = INDEX_HEADER_BYTES + FANOUT_BYTES
+export const INDEX_HEAD_BYTES = INDEX_HEADER_BYTES + FANOUT_BYTES
 const LARGE_OFFSET = 0x8000_0000
 const IDS_A_READ = 256
+const VERIFIED_A_STEP = 16_384 * OBJECT_ID_BYTES
 
 /** Where the tables are, told by header and fan-out. */
-class IndexLayout {
+export class IndexLayout {
   readonly fanout = new Uint32Array(256)
   readonly objectCount: number
-  readonly idsAt = HEAD_BYTES
+  readonly idsAt = INDEX_HEAD_BYTES
+  readonly crcsAt: number
   readonly offsetsAt: number
   readonly largeAt: number
   readonly packChecksumAt: number
 
   constructor(head: Buffer, sizeBytes: number) {
-    if (head.length < HEAD_BYTES || indexMagic.compare(head, 0, INDEX_HEADER_BYTES) !== 0)
+    if (head.length < INDEX_HEAD_BYTES || indexMagic.compare(head, 0, INDEX_HEADER_BYTES) !== 0)
       throw new MalformedObject('not a pack index of version 2')
     let count = 0
     for (let slot = 0; slot < 256; slot++) {
@@ -36,7 +41,8 @@ class IndexLayout {
       this.fanout[slot] = count = next
     }
     this.objectCount = count
-    this.offsetsAt = this.idsAt + count * (OBJECT_ID_BYTES + 4)
+    this.crcsAt = this.idsAt + count * OBJECT_ID_BYTES
+    this.offsetsAt = this.crcsAt + count * 4
     this.largeAt = this.offsetsAt + count * 4
     this.packChecksumAt = sizeBytes - 2 * CHECKSUM_BYTES
     const largeBytes = this.packChecksumAt - this.largeAt
@@ -68,12 +74,13 @@ function placeIn(ids: Buffer, wanted: Buffer): number | undefined {
 export class MemoryPackIndex implements PackIndex {
   readonly objectCount: number
   readonly packChecksum: Uint8Array
-  readonly #bytes: Buffer
+  /** The file, as it is. */
+  readonly bytes: Buffer
   readonly #layout: IndexLayout
 
   /** @throws MalformedObject */
   constructor(bytes: Buffer) {
-    this.#bytes = bytes
+    this.bytes = bytes
     this.#layout = new IndexLayout(bytes, bytes.length)
     const end = bytes.length - CHECKSUM_BYTES
     if (hash('sha1', bytes.subarray(0, end), 'buffer').compare(bytes, end) !== 0)
@@ -86,28 +93,34 @@ export class MemoryPackIndex implements PackIndex {
     const [from, to] = this.#layout.range(Number.parseInt(id.slice(0, 2), 16))
     if (from === to) return undefined
     const idsAt = this.#layout.idsAt
-    const ids = this.#bytes.subarray(idsAt + from * OBJECT_ID_BYTES, idsAt + to * OBJECT_ID_BYTES)
+    const ids = this.bytes.subarray(idsAt + from * OBJECT_ID_BYTES, idsAt + to * OBJECT_ID_BYTES)
     const place = placeIn(ids, Buffer.from(id, 'hex'))
     return place === undefined ? undefined : this.#offset(from + place)
   }
 
+  async release(): Promise<void> {
+    // All of it is in memory.
+  }
+
   #offset(place: number): number {
-    const offset = this.#bytes.readUInt32BE(this.#layout.offsetsAt + place * 4)
+    const offset = this.bytes.readUInt32BE(this.#layout.offsetsAt + place * 4)
     if (offset < LARGE_OFFSET) return offset
     const at = this.#layout.largeAt + (offset - LARGE_OFFSET) * 8
     if (at + 8 > this.#layout.packChecksumAt) throw new MalformedObject('a pack index with a lost offset')
-    return Number(this.#bytes.readBigUInt64BE(at))
+    return Number(this.bytes.readBigUInt64BE(at))
   }
 }
 
 /**
  * An index too large for memory, read in windows. Its checksum is verified before it first answers that it does not have an
- * object; a wrong offset shows when the object is read and hashed.
+ * object, and a Bloom filter made on the way, so that later misses touch no disk; a wrong offset shows when the object is
+ * read and hashed.
  */
 export class PagedPackIndex implements PackIndex {
   readonly packChecksum: Uint8Array
   readonly #file: WindowedFile
   readonly #layout: IndexLayout
+  #filter: BloomFilter | undefined
   #verified: Promise<void> | undefined
 
   private constructor(file: WindowedFile, layout: IndexLayout, packChecksum: Uint8Array) {
@@ -118,7 +131,7 @@ export class PagedPackIndex implements PackIndex {
 
   /** @throws MalformedObject; or system errors */
   static async open(file: WindowedFile): Promise<PagedPackIndex> {
-    const layout = new IndexLayout(await file.read(0, HEAD_BYTES), file.sizeBytes)
+    const layout = new IndexLayout(await file.read(0, INDEX_HEAD_BYTES), file.sizeBytes)
     const checksum = Buffer.from(await file.read(layout.packChecksumAt, CHECKSUM_BYTES))
     return new PagedPackIndex(file, layout, checksum)
   }
@@ -129,6 +142,7 @@ export class PagedPackIndex implements PackIndex {
 
   async find(id: ObjectId): Promise<number | undefined> {
     const wanted = Buffer.from(id, 'hex')
+    if (this.#filter?.mayHave(wanted) === false) return undefined
     let [low, high] = this.#layout.range(wanted[0]!)
     while (high - low > IDS_A_READ) {
       const middle = (low + high) >>> 1
@@ -139,6 +153,10 @@ export class PagedPackIndex implements PackIndex {
     if (place !== undefined) return this.#offset(low + place)
     await (this.#verified ??= this.#verify())
     return undefined
+  }
+
+  async release(): Promise<void> {
+    await this.#file.release()
   }
 
   async #ids(place: number, count: number): Promise<Buffer> {
@@ -166,10 +184,24 @@ export class PagedPackIndex implements PackIndex {
   async #verifyChecksum(): Promise<void> {
     const sha1 = createHash('sha1')
     const end = this.#file.sizeBytes - CHECKSUM_BYTES
-    const step = 1024 * 1024
-    for (let at = 0; at < end; at += step) sha1.update(await this.#read(at, Math.min(step, end - at)))
+    const filter = new BloomFilter(this.objectCount)
+    const { idsAt, crcsAt } = this.#layout
+    // The parts end where ids do.
+    const add = async (from: number, to: number, use: (bytes: Buffer) => void): Promise<void> => {
+      for (let at = from; at < to; at += VERIFIED_A_STEP) {
+        const bytes = await this.#read(at, Math.min(VERIFIED_A_STEP, to - at))
+        sha1.update(bytes)
+        use(bytes)
+      }
+    }
+    await add(0, idsAt, () => undefined)
+    await add(idsAt, crcsAt, bytes => {
+      for (let at = 0; at < bytes.length; at += OBJECT_ID_BYTES) filter.add(bytes, at)
+    })
+    await add(crcsAt, end, () => undefined)
     if (sha1.digest().compare(await this.#read(end, CHECKSUM_BYTES)) !== 0)
       throw new MalformedObject('a pack index whose checksum is wrong')
+    this.#filter = filter
   }
 
   async #read(position: number, length: number): Promise<Buffer> {

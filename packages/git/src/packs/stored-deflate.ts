@@ -69,6 +69,11 @@ export function readStored(bytes: Buffer, size: number): { content: Buffer; end:
   return { content, end: at + ADLER_BYTES }
 }
 
+/** Does a stream of stored blocks begin here, to judge by its first bytes? */
+export function isStored(bytes: Buffer, at: number): boolean {
+  return bytes[at] === 0x78 && bytes[at + 1] === 0x01 && bytes[at + STREAM_HEADER_BYTES]! <= 1
+}
+
 const ADLER_MODULUS = 65_521
 // The most additions before the sums could leave 32 bits (zlib's NMAX).
 const ADLER_RUN = 5552

@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError, type ObjectId } from '@atolldb/core'
+import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, translateSystemError } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
@@ -9,6 +10,10 @@ import { MemoryPackIndex, PagedPackIndex } from '../packs/pack-index.ts'
 
 /** Indexes up to this stay in memory; larger ones are read in windows. */
 const LARGEST_INDEX_IN_MEMORY = 1024 * 1024
+/** Files beside a pack that say that it is not to be merged: by its owner, as a partial clone, for objects soon to go. */
+const KEEPING = ['.keep', '.promisor', '.mtimes']
+/** What stock git may have put beside a pack; without the index the rest is nothing to anybody, so that goes first. */
+const PACK_FILES = ['.idx', '.pack', '.rev', '.bitmap']
 // A change within this time of a listing may not show in the directory's modification time.
 const RACY_MS = 100
 
@@ -19,8 +24,16 @@ const RACY_MS = 100
 export class PackDirectory {
   readonly path: string
   readonly #files: WindowedFiles
-  #packs: PackFile[] = []
+  #packs: readonly PackFile[] = []
   #names = new Set<string>()
+  /** Not to be merged. */
+  #kept = new Set<string>()
+  /** Merged into another, and about to be removed. */
+  readonly #retired = new Set<string>()
+  /** Taken in while the directory was being listed. */
+  #addedMeanwhile: Set<string> | undefined
+  /** How often packs went away: what was looked for may be in a newer pack. */
+  #departures = 0
   #listedAtMs = -Infinity
   #modifiedMs = -Infinity
   #refreshing: Promise<boolean> | undefined
@@ -32,6 +45,11 @@ export class PackDirectory {
 
   get packCount(): number {
     return this.#packs.length
+  }
+
+  /** Those that may be merged, newest first. */
+  get mergeable(): readonly PackFile[] {
+    return this.#kept.size === 0 ? this.#packs : this.#packs.filter(pack => !this.#kept.has(this.nameOf(pack)))
   }
 
   /** @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
@@ -49,8 +67,64 @@ export class PackDirectory {
     if (this.#names.has(name)) return
     const pack = await this.#load(name)
     if (this.#names.has(name)) return
+    this.#note(name)
+    this.#packs = [pack, ...this.#packs]
+  }
+
+  /**
+   * Puts a pack, which was just put into the directory, in the place of those whose objects it has, and removes them once
+   * nobody reads them. After a crash before it resolves some of them may still be there.
+   *
+   * @throws as `refresh`; NOT_ACCESSIBLE, STORAGE_FAILED when one cannot be removed: it is an old copy then
+   */
+  async replace(sources: readonly PackFile[], name: string): Promise<void> {
+    const merged = await this.#load(name)
+    const old = new Set(sources)
+    const at = this.#packs.findIndex(pack => old.has(pack))
+    const rest = this.#packs.filter(pack => !old.has(pack) && this.nameOf(pack) !== name)
+    this.#packs = rest.toSpliced(Math.max(0, at), 0, merged)
+    const names = sources.map(pack => this.nameOf(pack)).filter(source => source !== name)
+    for (const source of names) {
+      this.#names.delete(source)
+      this.#retired.add(source)
+    }
+    this.#note(name)
+    this.#departures++
+    try {
+      const files = new Set(await onFile(this.path, () => readdir(this.path)))
+      // It names the packs that go; stock git does without it.
+      for (const file of files) if (file.startsWith('multi-pack-index')) await this.#unlink(file)
+      for (const pack of sources) {
+        if (this.nameOf(pack) === name) continue
+        await pack.idle()
+        await pack.release()
+        for (const extension of PACK_FILES) {
+          const file = `pack-${this.nameOf(pack)}${extension}`
+          if (files.has(file)) await this.#unlink(file)
+        }
+        // Who came late may have opened it again.
+        await pack.release()
+      }
+      await syncDirectory(this.path)
+    } finally {
+      for (const source of names) this.#retired.delete(source)
+    }
+  }
+
+  #note(name: string): void {
     this.#names.add(name)
-    this.#packs.unshift(pack)
+    this.#addedMeanwhile?.add(name)
+  }
+
+  async #unlink(file: string): Promise<void> {
+    const path = join(this.path, file)
+    await onFile(path, async () => {
+      try {
+        await unlink(path)
+      } catch (error) {
+        if (!isNotFound(error)) throw error
+      }
+    })
   }
 
   /**
@@ -59,22 +133,29 @@ export class PackDirectory {
    * @throws CORRUPT (an index is damaged), NOT_ACCESSIBLE, STORAGE_FAILED
    */
   async refresh(): Promise<boolean> {
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined))
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined
+      this.#addedMeanwhile = undefined
+    })
     return this.#refreshing
   }
 
   async #refresh(): Promise<boolean> {
     const now = Date.now()
+    const addedMeanwhile = (this.#addedMeanwhile = new Set())
     const { mtimeMs } = await onFile(this.path, () => stat(this.path))
     if (mtimeMs === this.#modifiedMs && this.#listedAtMs - mtimeMs > RACY_MS) return false
     const files = new Set(await onFile(this.path, () => readdir(this.path)))
     const names = [...files]
       .filter(file => file.startsWith('pack-') && file.endsWith('.idx'))
       .map(file => file.slice('pack-'.length, -'.idx'.length))
-      .filter(name => files.has(`pack-${name}.pack`))
-    const found = new Set(names)
-    this.#packs = this.#packs.filter(pack => found.has(this.#nameOf(pack)))
-    this.#names = new Set(this.#packs.map(pack => this.#nameOf(pack)))
+      .filter(name => files.has(`pack-${name}.pack`) && !this.#retired.has(name))
+    this.#kept = new Set(names.filter(name => KEEPING.some(extension => files.has(`pack-${name}${extension}`))))
+    const found = new Set([...names, ...addedMeanwhile])
+    const left = this.#packs.filter(pack => found.has(this.nameOf(pack)))
+    if (left.length < this.#packs.length) this.#departures++
+    this.#packs = left
+    this.#names = new Set(left.map(pack => this.nameOf(pack)))
     const added = await this.#byAge(names.filter(name => !this.#names.has(name)))
     for (const name of added) await this.#addUnlessGone(name)
     this.#modifiedMs = mtimeMs
@@ -122,6 +203,14 @@ export class PackDirectory {
 
   /** Asks the newest pack that has it. */
   async #search<T>(id: ObjectId, ask: (pack: PackFile, offset: number) => T | Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      const departures = this.#departures
+      const found = await this.#searchOnce(id, ask)
+      if (found !== undefined || departures === this.#departures) return found
+    }
+  }
+
+  async #searchOnce<T>(id: ObjectId, ask: (pack: PackFile, offset: number) => T | Promise<T>): Promise<T | undefined> {
     for (const pack of this.#packs) {
       try {
         // Most indexes are in memory; waiting for each would cost more than the search.
@@ -140,7 +229,8 @@ export class PackDirectory {
     return join(this.path, `pack-${name}.${extension}`)
   }
 
-  #nameOf(pack: PackFile): string {
+  /** The hexadecimal checksum in its name. */
+  nameOf(pack: PackFile): string {
     return pack.file.path.slice(this.path.length + '/pack-'.length, -'.pack'.length)
   }
 }

@@ -8,6 +8,7 @@ import { parseTree } from '../objects/tree.ts'
 import type { PackedBytes } from '../packs/pack-file.ts'
 import type { RawObject } from '../packs/pack-encoder.ts'
 import type { PackLimits } from '../packs/pack-limits.ts'
+import { Compaction, type CompactionOptions, type CompactionSummary } from './compaction.ts'
 import { checkRepositoryFormat, createRepository, isRepository, removeLeftovers } from './layout.ts'
 import { readLooseObject } from './loose-objects.ts'
 import { ObjectCache } from './object-cache.ts'
@@ -45,12 +46,14 @@ export class Repository implements ObjectReader {
   readonly #packs: PackDirectory
   readonly #cache: ObjectCache
   readonly #refs: Refs
+  readonly #compaction: Compaction
   #closed = false
 
   private constructor(directory: string, options: RepositoryOptions) {
     this.directory = directory
     this.#files = new WindowedFiles(options.fileCacheBytes ?? DEFAULT_CACHE_BYTES)
     this.#packs = new PackDirectory(join(directory, 'objects/pack'), this.#files)
+    this.#compaction = new Compaction(this.#packs)
     this.#cache = new ObjectCache(options.objectCacheBytes ?? DEFAULT_CACHE_BYTES)
     this.#refs = new Refs(directory)
   }
@@ -87,9 +90,28 @@ export class Repository implements ObjectReader {
     await this.#files.close()
   }
 
-  /** How many packs it has: what compaction and status look at. */
   get packCount(): number {
     return this.#packs.packCount
+  }
+
+  /** Should `compact` be called? Costs next to nothing. `overdue`: there are more packs than there should ever be. */
+  get compactionNeed(): 'none' | 'due' | 'overdue' {
+    if (!this.#compaction.isDue) return 'none'
+    return this.packCount >= this.#compaction.packBound ? 'overdue' : 'due'
+  }
+
+  /**
+   * Puts packs together into one that is compressed, with deltas between the versions of a tree or file: those that are
+   * together as large as their elder, or all. One at a time; what is written meanwhile is not part of it. Works in slices
+   * of about ten milliseconds. No object is ever dropped. The new pack is durable before the old ones go, and these
+   * go once nobody here reads them; after a crash at any moment the repository is whole.
+   *
+   * @throws ABORTED (nothing has changed), CORRUPT (a pack is damaged; nothing has changed), STORAGE_FULL, STORAGE_FAILED,
+   * NOT_ACCESSIBLE
+   */
+  async compact(options: CompactionOptions = {}): Promise<CompactionSummary> {
+    this.#assertOpen()
+    return this.#compaction.run(options)
   }
 
   blobId(bytes: Uint8Array): ObjectId {
