@@ -48,8 +48,8 @@ async function write(loop) {
 
 function nextStep(loop, value, ids) {
   const dice = random(10)
-  if (dice < 4) return { object: `${loop}/${random(40)}`, value: random(5) === 0 ? null : value }
-  if (dice < 6) return { batch: `${loop}/${random(10)}`, value }
+  if (dice < 3) return { object: `${loop}/${random(40)}`, value: random(5) === 0 ? null : value }
+  if (dice < 7) return { batch: `${loop}/${random(10)}`, value }
   if (dice < 9 || ids.length === 0) return { insert: value }
   return { remove: ids.splice(random(ids.length), 1)[0] }
 }
