@@ -114,6 +114,9 @@ describe('without a running node', () => {
     expect(await atoll('count', 'readings', '--json')).toContain('"records":0')
     const commit = await atoll('flush')
     expect(commit).toMatch(/^[0-9a-f]{40}$/)
+    const compacted = JSON.parse(await atoll('compact', '--json')) as object
+    expect(compacted).toMatchObject({ schema: 'atoll/compact/v1', packsAfter: 1 })
+    expect(await atoll('compact')).toBe('')
     const [entry] = (await atoll('log', '--json')).split('\n').map(line => JSON.parse(line) as { commit: string })
     expect(entry).toMatchObject({ schema: 'atoll/log/v1', commit, author: { name: 'barn' } })
     expect(JSON.parse(await atoll('status', '--json'))).toMatchObject({

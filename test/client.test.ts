@@ -133,6 +133,7 @@ describe('a client of a node', () => {
     const { commit } = await client.flush()
     const status = await client.status()
     expect(status).toMatchObject({ schema: 'atoll/status/v1', main: commit, pending: 0, state: 'alone' })
+    expect(await client.compact()).toMatchObject({ packsAfter: 1 })
     const log = []
     for await (const entry of client.log({ limit: 2 })) log.push(entry)
     expect(log[0]).toMatchObject({ commit, type: 'data' })

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addCompact } from './commands/compact.ts'
 import { addCount } from './commands/count.ts'
 import { addDel } from './commands/del.ts'
 import { addDown } from './commands/down.ts'
@@ -38,6 +39,7 @@ const commands = [
   addPeers,
   addSync,
   addFlush,
+  addCompact,
   addOffline,
   addOnline,
   addVersion,

@@ -6,6 +6,7 @@ import type {
   BatchOperation,
   CallOptions,
   CollectionInfo,
+  CompactionSummary,
   JsonValue,
   LogEntry,
   NodeInfo,
@@ -28,6 +29,11 @@ export interface SyncOptions extends CallOptions {
   readonly timeout?: number
 }
 
+export interface CompactOptions extends CallOptions {
+  /** Objects that were put together, of so many; a few times a second. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
+}
+
 /** A node, spoken to through its door. Names, meanings and error codes are the library's. */
 export interface Client {
   object<T = JsonValue>(name: string): ObjectClient<T>
@@ -40,6 +46,8 @@ export interface Client {
   peers(options?: CallOptions): Promise<PeerStatus[]>
   log(options?: CallOptions & { readonly limit?: number }): AsyncIterable<LogEntry>
   flush(options?: CallOptions): Promise<{ commit: string }>
+  /** Puts the packs of the repository into one. Aborted, nothing has changed. */
+  compact(options?: CompactOptions): Promise<CompactionSummary>
   /** @throws TIMEOUT */
   sync(options?: SyncOptions): Promise<{ main: string; peers: string[] }>
   offline(options?: CallOptions): Promise<void>
@@ -88,6 +96,7 @@ export function createClient({ url, token, fetch = globalThis.fetch }: ClientOpt
     peers: async options => (await get<{ peers: PeerStatus[] }>('/v1/peers', options)).peers,
     log: options => logEntries(door, options),
     flush: options => post('/v1/flush', {}, options),
+    compact: options => compact(door, options),
     sync: options => sync(post, options),
     async offline(options) {
       await post('/v1/offline', {}, options)
@@ -116,6 +125,17 @@ async function* logEntries(
     const entry = line as Omit<LogEntry, 'time'> & { time: string }
     yield { ...entry, time: new Date(entry.time) }
   }
+}
+
+async function compact(door: HttpDoor, { onProgress, signal }: CompactOptions = {}): Promise<CompactionSummary> {
+  const call = { method: 'POST', path: '/v1/compact', body: '{}', signal } as const
+  for await (const line of door.lines({ ...call, headers: { 'content-type': 'application/json' } })) {
+    const { summary, ...progress } = line as { summary?: CompactionSummary; done: number; total: number }
+    if (summary !== undefined) return summary
+    onProgress?.(progress)
+  }
+  const reason = 'the answer ended early'
+  throw new ClientError('PROTOCOL', reason, { data: { reason } })
 }
 
 async function sync(

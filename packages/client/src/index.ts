@@ -1,10 +1,11 @@
-export { createClient, type Client, type ClientOptions, type SyncOptions } from './client.ts'
+export { createClient, type Client, type ClientOptions, type CompactOptions, type SyncOptions } from './client.ts'
 export { ClientError } from './errors.ts'
 export type { ListClient, ObjectClient, RangeOptions, WriteOptions, ConditionalOptions } from './collections.ts'
 export type {
   BatchOperation,
   CallOptions,
   CollectionInfo,
+  CompactionSummary,
   JsonValue,
   LogEntry,
   NodeInfo,

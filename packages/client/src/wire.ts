@@ -52,6 +52,15 @@ export interface LogEntry {
   readonly subject: string
 }
 
+export interface CompactionSummary {
+  readonly packsBefore: number
+  readonly packsAfter: number
+  /** Objects that were put together; 0 when there was nothing to do. */
+  readonly objects: number
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+}
+
 export type SyncState = 'synced' | 'syncing' | 'alone' | 'offline' | 'degraded'
 
 export interface PeerStatus {

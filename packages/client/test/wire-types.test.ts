@@ -12,6 +12,7 @@ describe('the types of the wire', () => {
     expectTypeOf<client.SyncState>().toEqualTypeOf<library.SyncState>()
     expectTypeOf<library.LogEntry>().toExtend<client.LogEntry>()
     expectTypeOf<library.CollectionInfo>().toExtend<client.CollectionInfo>()
+    expectTypeOf<client.CompactionSummary>().toEqualTypeOf<Awaited<ReturnType<library.Database['compact']>>>()
     expectTypeOf<library.Written>().toExtend<client.Written>()
   })
 

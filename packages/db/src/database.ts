@@ -7,10 +7,10 @@ import {
   parseCollectionName,
   type RecordId,
 } from '@atolldb/core'
-import type { Repository } from '@atolldb/git'
+import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
-import type { Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
+import type { CompactOptions, Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
@@ -18,6 +18,7 @@ import { StoreTransaction } from './collections/transaction.ts'
 import { MemoryTupleCollection } from './collections/tuple-collection.ts'
 import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
+import type { Compactor } from './engine/compactor.ts'
 import type { History } from './engine/history.ts'
 import { walkLog } from './engine/log.ts'
 import { Mutex } from './scheduling/mutex.ts'
@@ -40,6 +41,7 @@ export interface NodeParts {
   readonly store: RecordStore
   readonly history: History
   readonly sealer: Sealer
+  readonly compactor: Compactor
   readonly replicator: Replicator | undefined
   readonly nextListId: () => RecordId
   readonly statusParts: StatusParts
@@ -125,6 +127,11 @@ export class NodeDatabase implements Database {
     return { commit: main }
   }
 
+  async compact(options: CompactOptions = {}): Promise<CompactionSummary> {
+    this.#assertOpen()
+    return this.#parts.compactor.compactAll(options)
+  }
+
   log(options: LogOptions = {}): AsyncIterable<LogEntry> {
     const { repository, graph, branch } = this.#parts
     return walkLog(repository, graph, branch.state?.main, options)
@@ -183,8 +190,9 @@ export class NodeDatabase implements Database {
   }
 
   async #close(): Promise<void> {
-    const { replicator, sealer, store, history, release } = this.#parts
+    const { replicator, sealer, compactor, store, history, release } = this.#parts
     try {
+      await compactor.stop()
       await replicator?.stop()
       await sealer.stop()
       await store.stop()

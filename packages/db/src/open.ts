@@ -29,6 +29,7 @@ import { SettingsFile } from './directory/settings.ts'
 import { Branch, type BranchState } from './engine/branch.ts'
 import { Changes } from './engine/changes.ts'
 import { resolveCluster } from './engine/cluster.ts'
+import { Compactor } from './engine/compactor.ts'
 import { History } from './engine/history.ts'
 import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
@@ -153,6 +154,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   })
   rollBack.set(() => store.rollBack())
   const announce = new Late<void>(() => undefined)
+  const compactor = new Compactor(repository, log)
+  opening.onUndo(() => compactor.stop())
   const history = new History({
     repository,
     branch,
@@ -165,6 +168,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     onMoved: () => {
       announce.call()
       changes.tell()
+      compactor.look()
     },
   })
   const recover = (state: BranchState | undefined, found: JournalContent): Promise<void> =>
@@ -221,6 +225,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     if (!settings.current.offline) await replicator.start()
   }
   sealer.wake()
+  compactor.look()
 
   const statusParts: StatusParts = {
     isOffline: () => settings.current.offline,
@@ -244,6 +249,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     store,
     history,
     sealer,
+    compactor,
     replicator,
     nextListId: listIdSource(environment),
     statusParts,

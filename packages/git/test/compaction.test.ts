@@ -123,19 +123,20 @@ describe('compaction', () => {
 
   it('does not mind who reads and writes meanwhile', async () => {
     const { repository, history } = await openGrown(80)
-    let done = false
+    const compacting = repository.compact({ all: true })
+    const state = { done: false }
+    void compacting.finally(() => (state.done = true))
     const reading = (async () => {
       const ids = [...history.objects]
       let reads = 0
       // Slower than compaction, so that packs go while it is at it.
-      for (let i = 0; !done || reads < ids.length; i = (i + 97) % ids.length, reads++) {
+      for (let i = 0; !state.done || reads < ids.length; i = (i + 97) % ids.length, reads++) {
         expect((await repository.readObject(ids[i]!)).bytes).toBeInstanceOf(Uint8Array)
         // What is cached is read without the loop's turning.
         await setImmediate()
       }
       return reads
     })()
-    const compacting = repository.compact({ all: true }).finally(() => (done = true))
     await history.grow(5)
     expect(await compacting).toMatchObject({ packsBefore: 80 })
     expect(await reading).toBeGreaterThan(0)

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { AtollError, invalid } from '@atolldb/core'
 import type { Database, LogEntry } from 'atolldb'
 import type { Hono } from 'hono'
@@ -7,6 +8,7 @@ import { jsonResponse, ndjsonResponse, wantsNdjson } from './responses.ts'
 const DEFAULT_LOG_ENTRIES = 100
 /** One request waits no longer; whoever wants to wait longer asks again. */
 const MAX_SYNC_WAIT_MS = 120_000
+const PROGRESS_MS = 100
 
 /** The node itself: its state, its peers, its history, and what an operator tells it. */
 export function routeNode(app: Hono, db: Database): void {
@@ -27,6 +29,11 @@ export function routeNode(app: Hono, db: Database): void {
   })
 
   app.post('/v1/flush', async () => jsonResponse(await db.flush()))
+  app.post('/v1/compact', async c => {
+    const { signal } = c.req.raw
+    if (wantsNdjson(c.req.raw)) return ndjsonResponse(compactShapes(db, signal), 1)
+    return jsonResponse(await db.compact({ signal }))
+  })
   app.post('/v1/sync', async c =>
     jsonResponse(await db.synced({ ...(await readSync(c.req.raw)), signal: c.req.raw.signal })),
   )
@@ -47,10 +54,34 @@ export function routeShutdown(app: Hono, onShutdown: (() => void) | undefined): 
       throw new AtollError('UNSUPPORTED', 'this node is part of an application: end that', { what: 'shutdown' })
     const { outgoing } = (c.env ?? {}) as { outgoing?: { once(event: 'close', listener: () => void): void } }
     // The answer goes out first: the listener is gone afterwards.
-    if (outgoing === undefined) setTimeout(onShutdown, 0)
+    if (outgoing === undefined) setImmediate(onShutdown)
     else outgoing.once('close', onShutdown)
     return jsonResponse({ pid: process.pid }, 202)
   })
+}
+
+/** Lines `{"done":…,"total":…}` while it is at it, then `{"summary":{…}}`. Ends the work when nobody listens any more. */
+async function* compactShapes(db: Database, signal: AbortSignal): AsyncGenerator {
+  const gone = new AbortController()
+  const latest: { progress?: unknown } = {}
+  const work = db.compact({
+    signal: AbortSignal.any([signal, gone.signal]),
+    onProgress: progress => (latest.progress = progress),
+  })
+  try {
+    for (;;) {
+      const summary = await Promise.race([work, setTimeout(PROGRESS_MS, undefined, { ref: false })])
+      if (summary !== undefined) {
+        yield { summary }
+        return
+      }
+      if (latest.progress !== undefined) yield latest.progress
+      delete latest.progress
+    }
+  } finally {
+    gone.abort()
+    await work.catch(() => undefined)
+  }
 }
 
 async function* logShapes(db: Database, options: { limit?: number; signal: AbortSignal }): AsyncGenerator {

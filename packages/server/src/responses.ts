@@ -15,15 +15,17 @@ export function wantsNdjson(request: Request): boolean {
 /**
  * One JSON text a line, at the reader's pace. What fails before the first line is an ordinary problem response; what fails
  * later is told in a last line `{"error":<problem>}`, since the status has gone out by then. No other line has `error` alone.
+ *
+ * @param chunkBytes so many are gathered; 1 for lines that somebody waits for
  */
-export async function ndjsonResponse(values: AsyncIterable<unknown>): Promise<Response> {
+export async function ndjsonResponse(values: AsyncIterable<unknown>, chunkBytes = CHUNK_BYTES): Promise<Response> {
   const iterator = values[Symbol.asyncIterator]()
   let next: IteratorResult<unknown> | undefined = await iterator.next()
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       let chunk = ''
       try {
-        while (chunk.length < CHUNK_BYTES) {
+        while (chunk.length < chunkBytes) {
           next ??= await iterator.next()
           if (next.done === true) break
           chunk += `${JSON.stringify(next.value)}\n`

@@ -389,6 +389,22 @@ describe('the node', () => {
     expect(lines.trimEnd().split('\n')).toHaveLength(3)
   })
 
+  it('compacts, and tells how far it is to whoever wants lines', async () => {
+    const summary = { packsBefore: 2, packsAfter: 1, objects: 2, bytesBefore: 20, bytesAfter: 10 }
+    expect(await (await call('/v1/compact', { method: 'POST' })).json()).toEqual(summary)
+    const headers = { accept: 'application/x-ndjson' }
+    const lines = await (await call('/v1/compact', { method: 'POST', headers })).text()
+    expect(
+      lines
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line) as unknown),
+    ).toEqual([{ done: 1, total: 2 }, { summary }])
+    db.failWith(new AtollError('STORAGE_FULL', 'no space', { path: 'here' }))
+    const failed = await call('/v1/compact', { method: 'POST', headers })
+    expect(await problem(failed)).toMatchObject({ code: 'STORAGE_FULL' })
+  })
+
   it('does what an operator asks', async () => {
     expect(await (await call('/v1/flush', { method: 'POST' })).json()).toEqual({ commit: 'c'.repeat(40) })
     await call('/v1/offline', { method: 'POST' })

@@ -186,6 +186,15 @@ export function fakeDatabase(): FakeDatabase {
         throw error
       }
     },
+    async compact({ onProgress }: { onProgress?: (progress: { done: number; total: number }) => void } = {}) {
+      calls.push('compact')
+      fail()
+      onProgress?.({ done: 1, total: 2 })
+      // Longer than the door waits between two lines.
+      await new Promise(resolve => setTimeout(resolve, 150))
+      fail()
+      return { packsBefore: 2, packsAfter: 1, objects: 2, bytesBefore: 20, bytesAfter: 10 }
+    },
     flush: async () => ({ commit: 'c'.repeat(40) as CommitId }),
     async *log({ limit = 3 }: { limit?: number } = {}) {
       for (let i = 0; i < Math.min(limit, 3); i++)

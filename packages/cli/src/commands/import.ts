@@ -5,11 +5,11 @@ import { ImportStopped, importRecords, type ImportOptions, type ImportProgress }
 import { decodeChunks, openImportSource, type ImportSource } from '../import/import-source.ts'
 import { jsonArrayRows, jsonLineRows } from '../import/json-rows.ts'
 import type { ParsedRow } from '../import/parsed-row.ts'
-import { startProgressBar } from '../import/progress-bar.ts'
 import { invocationOf, withConnection, type Invocation } from '../invocation.ts'
 import type { Io } from '../io.ts'
 import { checkKind } from '../kinds.ts'
 import { count, printable, type Output } from '../output.ts'
+import { startProgressBar } from '../progress-bar.ts'
 
 interface ImportFlags {
   readonly id?: string
@@ -63,7 +63,7 @@ async function runImport(
 ): Promise<void> {
   const started = performance.now()
   const seconds = (): number => Number(((performance.now() - started) / 1000).toFixed(3))
-  const bar = startProgressBar(io, source.sizeBytes, out.json)
+  const bar = startProgressBar(io, { unit: 'records', quiet: out.json })
   let read = 0
   let named = 0
   const noteSkipped = (message: string): void => {
@@ -79,7 +79,7 @@ async function runImport(
         noteInsertsAgain(await client.list(options.collection).count(), options.collection, out)
       return importRecords(client, parseRows(source.format, decodeChunks(chunks)), {
         ...options,
-        onProgress: ({ records }) => bar.advance(read, records),
+        onProgress: ({ records }) => bar.advance(read, source.sizeBytes ?? 0, records),
         onSkipped: problem => noteSkipped(problem.message),
       })
     })

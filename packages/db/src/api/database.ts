@@ -1,4 +1,5 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
+import type { CompactionSummary } from '@atolldb/git'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
@@ -92,6 +93,11 @@ export interface SyncedOptions extends WaitOptions {
   readonly timeout?: number
 }
 
+export interface CompactOptions extends WaitOptions {
+  /** Objects that were put together, of so many. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
+}
+
 /**
  * A node: its collections, its place in the cluster, its history. Made by `open`.
  */
@@ -119,6 +125,12 @@ export interface Database extends AsyncDisposable {
 
   /** Seals what is pending and waits until it is durable in the repository. @throws NO_CLUSTER */
   flush(): Promise<{ commit: CommitId }>
+
+  /**
+   * Puts the packs of the repository into one, compressed as well as possible; a node does so by itself bit by bit. Reads and
+   * writes go on. @throws ABORTED (nothing has changed), CORRUPT, STORAGE_FULL, STORAGE_FAILED, CLOSED
+   */
+  compact(options?: CompactOptions): Promise<CompactionSummary>
 
   /** Commits from `main` back, newest first. */
   log(options?: LogOptions): AsyncIterable<LogEntry>
