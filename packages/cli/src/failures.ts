@@ -46,7 +46,9 @@ export function failureHint({ code, data }: Failure): string | undefined {
     case 'STORAGE_FULL':
       return 'make room and try again: what was acknowledged is safe'
     case 'CORRUPT':
-      return typeof data['repair'] === 'string' ? `mend it with: ${data['repair']}` : undefined
+      return typeof data['repair'] === 'string'
+        ? `mend it with: ${data['repair']}`
+        : 'docs/errors.md says under CORRUPT what to do'
     default:
       return undefined
   }

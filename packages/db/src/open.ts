@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
+  AtollError,
   ChangeLists,
   type Clock,
   CLOCK_ZERO,
@@ -30,6 +31,7 @@ import { Branch, type BranchState } from './engine/branch.ts'
 import { Changes } from './engine/changes.ts'
 import { resolveCluster } from './engine/cluster.ts'
 import { Compactor } from './engine/compactor.ts'
+import { restoreLostMain } from './engine/lost-main.ts'
 import { History } from './engine/history.ts'
 import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
@@ -73,7 +75,7 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   } catch (error) {
     // Why it could not be opened matters more than what could not be closed.
     await opening.undo().catch(() => undefined)
-    throw error
+    throw asDamage(error, resolve(directory))
   }
 }
 
@@ -105,9 +107,10 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const view = await View.open(isMemory ? undefined : directory.view)
   opening.onUndo(() => view.close())
 
-  const identity = await loadIdentity(directory.identity)
   const settings = await SettingsFile.load(directory.state)
-  const repository = await Repository.open(directory.repository, { create: true })
+  const { incarnation, hasBegun } = settings.current
+  const identity = await loadIdentity(directory.identity, incarnation === 0)
+  const repository = await openRepository(directory.repository, hasBegun)
   opening.onUndo(() => repository.close())
   const rollBack = new Late<void>(() => undefined)
   const { journal, content } = await Journal.open(directory.journal, {
@@ -120,10 +123,16 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const graph = new CommitGraph(repository)
   const changeLists = new ChangeLists(graph, repository)
   const branch = await Branch.load(repository, graph)
+  const remembered = [view.mark?.main, view.mark?.next?.main, ...content.entries.map(entry => entry.main)]
+  await restoreLostMain({ branch, graph, repository, log }, remembered, hasBegun)
   const name = parseNodeName(options.name ?? settings.current.name ?? hostname().slice(0, 64))
-  await settings.change({ name, incarnation: settings.current.incarnation + 1 })
+  const listen = options.listen ?? settings.current.listen
+  const bootstrap = options.bootstrap ?? settings.current.bootstrap
+  await settings.change({ name, incarnation: incarnation + 1, listen, bootstrap })
   const clock = new HybridClock(environment, await latestClock(graph, branch, unsealed))
-  await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, options)
+  const wishes = { asked: options.cluster as CommitId | undefined, joins: bootstrap.length > 0 }
+  await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, wishes)
+  if (branch.state !== undefined && !hasBegun) await settings.change({ hasBegun: true })
 
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
@@ -195,7 +204,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
 
   const newestClock = (): Clock => clock.peek()
   const nowMs = (): number | undefined => trustedNowMs(environment.nowMs(), newestClock())
-  const transport = await transportOf(options, identity, log)
+  const transport = await transportOf(options, settings, identity, log)
   const replicator =
     transport &&
     new Replicator({
@@ -257,6 +266,22 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     onListenerFailed,
     release: () => opening.undo(),
   })
+}
+
+/** A node that had data does not begin with an empty repository where its own is gone. @throws CORRUPT */
+async function openRepository(directory: string, hasBegun: boolean): Promise<Repository> {
+  try {
+    return await Repository.open(directory, { create: !hasBegun })
+  } catch (error) {
+    throw asDamage(error, directory)
+  }
+}
+
+/** What is missing while a node opens was there before: no script is to take that for an absent record. */
+function asDamage(error: unknown, file: string): unknown {
+  if (!isAtollError(error, 'MISSING')) return error
+  const reason = `${error.message}: something was removed from it; restore it from a backup or clone it from another node`
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause: error })
 }
 
 /** A function that is known later: parts that call each other are made one after the other. */
@@ -321,23 +346,30 @@ async function adopt(
   if (!history.hasBegun && cluster !== undefined) {
     await graph.node(cluster)
     await history.begin(cluster)
+    await settings.change({ hasBegun: true })
   }
   await history.adopt(heads)
 }
 
-/** Addresses that members told are kept, the newest first, and dialled for ever. */
+/** Addresses that members told are kept and dialled for ever; those known longest stay, so that nobody can push them out. */
 async function meet(transport: Transport, settings: SettingsFile, told: readonly string[]): Promise<void> {
   const known = settings.current.addresses
   const ours = new Set(transport.addresses())
   const added = told.filter(address => !known.includes(address) && !ours.has(address))
   if (added.length === 0) return
-  await settings.change({ addresses: [...added, ...known].slice(0, MAX_REMEMBERED_ADDRESSES) })
+  await settings.change({ addresses: [...known, ...added].slice(0, MAX_REMEMBERED_ADDRESSES) })
   transport.remember(added)
 }
 
-async function transportOf(options: OpenOptions, identity: NodeIdentity, log: Log): Promise<Transport | undefined> {
+async function transportOf(
+  options: OpenOptions,
+  settings: SettingsFile,
+  identity: NodeIdentity,
+  log: Log,
+): Promise<Transport | undefined> {
   if (options.transport !== undefined) return options.transport
-  const { listen = [], bootstrap = [] } = options
-  if (listen.length === 0 && bootstrap.length === 0) return undefined
+  const last = options.resume === true ? settings.current : { listen: [], bootstrap: [], addresses: [] }
+  const { listen = last.listen, bootstrap = last.bootstrap } = options
+  if (listen.length === 0 && bootstrap.length === 0 && last.addresses.length === 0) return undefined
   return createTransport({ privateKeySeed: identity.seed, listen, bootstrap, log })
 }

@@ -60,7 +60,12 @@ async function run(
 ): Promise<void> {
   const events = createEvents(out, io)
   const [{ open }, { serve }] = await Promise.all([import('atolldb'), import('@atolldb/server')])
-  const db = await open(directory, { ...openOptions(settings), lockWaitMs: LOCK_WAIT_MS, log: events.log })
+  const db = await open(directory, {
+    ...openOptions(settings),
+    resume: true,
+    lockWaitMs: LOCK_WAIT_MS,
+    log: events.log,
+  })
   try {
     const { host, port } = parseHttpAddress(settings.http ?? DEFAULT_HTTP)
     const door = await serve(db, { directory, host, port, log: events.log, onShutdown: () => ended.request() })

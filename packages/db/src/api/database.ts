@@ -24,6 +24,8 @@ export interface OpenOptions {
   readonly listen?: readonly string[]
   /** Multiaddrs of nodes to join by; one is enough. Tried for ever, with back-off. */
   readonly bootstrap?: readonly string[]
+  /** Where `listen` or `bootstrap` is left out, take what the node was last opened with; peers once met are dialled anyhow. */
+  readonly resume?: boolean
   /** Root commit id of the cluster to belong to. Default: the one it belonged to; else with `bootstrap` learnt at first contact, else a new one. */
   readonly cluster?: string
   readonly durability?: Durability

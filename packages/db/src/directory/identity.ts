@@ -13,10 +13,11 @@ export interface NodeIdentity {
   readonly seed: Uint8Array
 }
 
-/** Reads the node's key, or makes one. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED */
-export async function loadIdentity(file: string): Promise<NodeIdentity> {
+/** Reads the node's key; a new node makes one. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED */
+export async function loadIdentity(file: string, isNew: boolean): Promise<NodeIdentity> {
   const pem = await readTextIfThere(file)
   if (pem !== undefined) return identityOf(parseKey(file, pem))
+  if (!isNew) throw damaged(file)
   const { privateKey } = generateKeyPairSync('ed25519')
   const text = privateKey.export({ format: 'pem', type: 'pkcs8' })
   await writeFileDurably(file, Buffer.from(text), { mode: 0o600 })

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { AtollError } from '@atolldb/core'
+import { AtollError, isAtollError } from '@atolldb/core'
 import { isLevelLocked, translateLevelError } from '../view/level-errors.ts'
 import { type DataDirectory, readTextIfThere } from './data-directory.ts'
 
@@ -35,7 +35,8 @@ async function openLock(path: string): Promise<ClassicLevel> {
     await level.open()
     return level
   } catch (error) {
-    if (isLevelLocked(error)) throw error
+    // A full disk or too many open files are no reason to take away what another process may have locked.
+    if (!isAtollError(translateLevelError(error, path), 'CORRUPT')) throw error
   }
   // Its files are damaged. There is nothing in them.
   await rm(path, { recursive: true, force: true })

@@ -1,9 +1,11 @@
 /**
  * `state/node.json`: what a node must remember that is neither data nor derivable.
  *
- *     { "name": string, "cluster": root commit id | null, "offline": boolean, "incarnation": number, "addresses": [multiaddr…] }
+ *     { "name": string, "cluster": root commit id | null, "offline": boolean, "incarnation": number, "hasBegun": boolean,
+ *       "addresses": [multiaddr…], "listen": [multiaddr…], "bootstrap": [multiaddr…] }
  *
- * `incarnation` grows with every start and numbers our glob messages; `addresses` are those of peers once met, dialled for ever.
+ * `incarnation` grows with every start and numbers our glob messages; `addresses` are those of peers once met, dialled for ever;
+ * `hasBegun` says that there was a `main` once, so that its absence is damage and no new beginning.
  */
 import { join } from 'node:path'
 import { AtollError, type CommitId, isObjectId } from '@atolldb/core'
@@ -17,9 +19,23 @@ export interface NodeSettings {
   readonly offline: boolean
   readonly incarnation: number
   readonly addresses: readonly string[]
+  /** As it was last opened with. */
+  readonly listen: readonly string[]
+  readonly bootstrap: readonly string[]
+  /** It has, or had, a `main`: a repository without one is damaged, not new. */
+  readonly hasBegun: boolean
 }
 
-const EMPTY: NodeSettings = { name: undefined, cluster: undefined, offline: false, incarnation: 0, addresses: [] }
+const EMPTY: NodeSettings = {
+  name: undefined,
+  cluster: undefined,
+  offline: false,
+  incarnation: 0,
+  addresses: [],
+  listen: [],
+  bootstrap: [],
+  hasBegun: false,
+}
 
 /** The settings of a node, kept in a file that is replaced at every change. */
 export class SettingsFile {
@@ -57,20 +73,26 @@ export class SettingsFile {
 function parseSettings(file: string, text: string): NodeSettings {
   try {
     const stored = JSON.parse(text) as Record<string, unknown>
-    const { name, cluster, offline, incarnation, addresses } = stored
+    const { name, cluster, offline, incarnation, addresses, listen, bootstrap, hasBegun } = stored
     if (
       (name === null || typeof name === 'string') &&
       (cluster === null || (typeof cluster === 'string' && isObjectId(cluster))) &&
       typeof offline === 'boolean' &&
       typeof incarnation === 'number' &&
-      Array.isArray(addresses)
+      typeof hasBegun === 'boolean' &&
+      isTexts(addresses) &&
+      isTexts(listen) &&
+      isTexts(bootstrap)
     )
       return {
         name: name ?? undefined,
         cluster: (cluster as CommitId | null) ?? undefined,
         offline,
         incarnation,
-        addresses: addresses.filter(address => typeof address === 'string'),
+        addresses,
+        listen,
+        bootstrap,
+        hasBegun,
       }
   } catch (cause) {
     throw damaged(file, cause)
@@ -78,7 +100,11 @@ function parseSettings(file: string, text: string): NodeSettings {
   throw damaged(file)
 }
 
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(item => typeof item === 'string')
+}
+
 function damaged(file: string, cause?: unknown): AtollError<'CORRUPT'> {
   const reason = 'not the state of a node'
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --repair' }, { cause })
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause })
 }

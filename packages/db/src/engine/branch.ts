@@ -1,7 +1,7 @@
 import { AtollError, type CommitGraph, type CommitId, type State } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 
-const MAIN_REF = 'refs/heads/main'
+export const MAIN_REF = 'refs/heads/main'
 /** Heads beyond those that one merge commit can join: named so that stock `git gc` keeps them. */
 const WAITING_PREFIX = 'refs/atoll/heads/'
 

@@ -1,6 +1,5 @@
 import { AtollError, type CommitGraph, type CommitId, composeRootCommit, type HybridClock } from '@atolldb/core'
 import { allowedSignersLine, type Repository } from '@atolldb/git'
-import type { OpenOptions } from '../api/database.ts'
 import type { NodeIdentity } from '../directory/identity.ts'
 import type { SettingsFile } from '../directory/settings.ts'
 import type { Branch } from './branch.ts'
@@ -15,14 +14,21 @@ export interface ClusterParts {
   readonly name: string
 }
 
+export interface ClusterWishes {
+  /** The cluster to belong to. */
+  readonly asked: CommitId | undefined
+  /** It was told, now or before, of peers to join by: then it never founds a cluster of its own. */
+  readonly joins: boolean
+}
+
 /**
  * Settles which cluster a node belongs to: the one it always belonged to, the one it is told, or a new one of its own. One
  * that joins by bootstrap learns it at first contact.
  * @throws OTHER_CLUSTER when it is told another one than its own
  */
-export async function resolveCluster(parts: ClusterParts, options: OpenOptions): Promise<void> {
+export async function resolveCluster(parts: ClusterParts, wishes: ClusterWishes): Promise<void> {
   const { settings, branch } = parts
-  const asked = options.cluster as CommitId | undefined
+  const { asked, joins } = wishes
   const known = settings.current.cluster ?? (await rootOfMain(parts))
   if (known !== undefined) {
     if (asked !== undefined && asked !== known) throw otherCluster(known, asked)
@@ -32,7 +38,7 @@ export async function resolveCluster(parts: ClusterParts, options: OpenOptions):
     return
   }
   if (asked !== undefined) return settings.change({ cluster: asked })
-  if ((options.bootstrap ?? []).length === 0) await found(parts)
+  if (!joins) await found(parts)
 }
 
 /** Makes the root commit of a new cluster; durable when it resolves. */

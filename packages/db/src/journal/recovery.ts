@@ -75,5 +75,5 @@ function findWitness(bytes: Buffer, damaged: number): number | undefined {
 }
 
 function corrupt(file: string, reason: string): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --repair' })
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason })
 }

@@ -173,5 +173,5 @@ export async function writeFully(file: JournalFile, bytes: Uint8Array, position:
 
 function gap(path: string, expected: number): AtollError<'CORRUPT'> {
   const reason = `entry ${expected} should come first: a segment before it is missing`
-  return new AtollError('CORRUPT', `${path}: ${reason}`, { file: path, reason, repair: 'atoll doctor --repair' })
+  return new AtollError('CORRUPT', `${path}: ${reason}`, { file: path, reason })
 }

@@ -25,12 +25,14 @@ export function translateLevelError(error: unknown, path: string): unknown {
     return new AtollError('STORAGE_FULL', `${path}: no space left`, { path }, cause)
   if (/permission denied|read-only file system|operation not permitted/i.test(reason))
     return new AtollError('NOT_ACCESSIBLE', `${path}: ${reason}`, { path, reason }, cause)
+  if (/too many open files/i.test(reason))
+    return new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, cause)
   return viewDamage(path, reason, error)
 }
 
 /** The view holds something that cannot be right. */
 export function viewDamage(file: string, reason: string, cause?: unknown): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair: 'atoll doctor --rebuild' }, { cause })
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause })
 }
 
 function closed(options: { cause: unknown }): AtollError<'CLOSED'> {
