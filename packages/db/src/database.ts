@@ -26,7 +26,7 @@ import type { RecordStore } from './engine/record-store.ts'
 import type { Sealer } from './engine/sealer.ts'
 import type { Replicator } from './replication/replicator.ts'
 import { waitUntilSynced } from './replication/synced.ts'
-import { describeState, type StatusParts, userCollections } from './status.ts'
+import { describeState, readCounts, type StatusParts, userCollections } from './status.ts'
 
 /** The parts of an open node, put together by `open`. */
 export interface NodeParts {
@@ -141,6 +141,7 @@ export class NodeDatabase implements Database {
     this.#assertOpen()
     const { branch, store, replicator } = this.#parts
     const { state } = branch
+    const { collections, conflicts, failure } = await readCounts(store)
     return {
       schema: 'atoll/status/v1',
       node: this.node,
@@ -148,13 +149,13 @@ export class NodeDatabase implements Database {
       cluster: this.cluster,
       main: state?.main,
       heads: state?.heads ?? [],
-      collections: await userCollections(store),
+      collections,
       pending: store.pendingChanges,
       held: replicator?.heldCount ?? 0,
-      conflicts: await this.#parts.statusParts.contestedConflicts(),
+      conflicts,
       peers: this.peers(),
       addresses: replicator?.addresses() ?? [],
-      ...describeState(this.#parts.statusParts),
+      ...describeState(this.#parts.statusParts, failure),
     }
   }
 

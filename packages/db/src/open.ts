@@ -42,7 +42,7 @@ import { trustedNowMs } from './engine/wall-clock.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
 import { Replicator } from './replication/replicator.ts'
-import { countContested, type StatusParts } from './status.ts'
+import type { StatusParts } from './status.ts'
 import { View } from './view/view.ts'
 
 const DEFAULT_SEAL_DELAY_MS = 1_000
@@ -244,7 +244,6 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     replicator,
     storageFailure: () => journal.failure,
     clockIsTrusted: () => nowMs() !== undefined,
-    contestedConflicts: () => countContested(store),
   }
   return new NodeDatabase({
     node: identity.signer.node,

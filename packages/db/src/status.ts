@@ -1,4 +1,4 @@
-import { type CommitId, decodeConflictEntry } from '@atolldb/core'
+import { type CommitId, decodeConflictEntry, isAtollError } from '@atolldb/core'
 import type { CollectionInfo, Status } from './api/status.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Replicator } from './replication/replicator.ts'
@@ -13,7 +13,6 @@ export interface StatusParts {
   /** Why writes are refused, if they are. */
   readonly storageFailure: () => Error | undefined
   readonly clockIsTrusted: () => boolean
-  readonly contestedConflicts: () => Promise<number>
 }
 
 const CONFLICTS = '.atoll.conflicts.'
@@ -27,8 +26,25 @@ export async function userCollections(store: RecordStore): Promise<CollectionInf
     .toSorted((a, b) => (a.name < b.name || (a.name === b.name && a.kind < b.kind) ? -1 : 1))
 }
 
+export interface ViewCounts {
+  readonly collections: readonly CollectionInfo[]
+  readonly conflicts: number
+  /** Why they could not be counted: a full disk, say, that keeps the view from being made anew. */
+  readonly failure: Error | undefined
+}
+
+/** Status is asked for most when something is wrong: it does not fail with it. @throws CLOSED */
+export async function readCounts(store: RecordStore): Promise<ViewCounts> {
+  try {
+    return { collections: await userCollections(store), conflicts: await countContested(store), failure: undefined }
+  } catch (error) {
+    if (!isAtollError(error) || error.code === 'CLOSED') throw error
+    return { collections: [], conflicts: 0, failure: error }
+  }
+}
+
 /** Records in conflict where something that someone wrote had to give way. */
-export async function countContested(store: RecordStore): Promise<number> {
+async function countContested(store: RecordStore): Promise<number> {
   let contested = 0
   for (const { kind, collection } of await store.collections()) {
     if (!collection.startsWith(CONFLICTS)) continue
@@ -41,11 +57,13 @@ export async function countContested(store: RecordStore): Promise<number> {
 type StateWords = Pick<Status, 'state' | 'reason' | 'next'>
 
 /** Am I in sync, and if not, why, and what helps? */
-export function describeState(parts: StatusParts): StateWords {
+export function describeState(parts: StatusParts, viewFailure: Error | undefined): StateWords {
   const { replicator, store } = parts
   const failure = parts.storageFailure()
   if (failure !== undefined)
     return { state: 'degraded', reason: failure.message, next: 'mend the disk, then restart the node' }
+  if (viewFailure !== undefined)
+    return { state: 'degraded', reason: viewFailure.message, next: 'make room or mend the disk; it goes on by itself' }
   if (!parts.clockIsTrusted())
     return {
       state: 'degraded',

@@ -27,13 +27,13 @@ async function expectAllThere(repository: Repository, history: VersionHistory): 
 
 describe('compaction', () => {
   it('puts all packs into one that has every object once, and that stock git accepts', async () => {
-    const { repository, history } = await openGrown(150)
+    const { repository, history } = await openGrown(90)
     const { directory } = repository
     const before = packBytes(directory)
     const progress: [number, number][] = []
     const summary = await repository.compact({ all: true, onProgress: (...step) => progress.push(step) })
     expect(summary).toEqual({
-      packsBefore: 150,
+      packsBefore: 90,
       packsAfter: 1,
       objects: history.objects.size,
       bytesBefore: before,
@@ -58,7 +58,7 @@ describe('compaction', () => {
 
   it('makes it no larger than stock git does, in one go or bit by bit', async () => {
     const { repository, history } = await openGrown(1)
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 250; i++) {
       await history.grow(1)
       if (repository.compactionNeed !== 'none') await repository.compact()
       expect(repository.packCount).toBeLessThanOrEqual(12 + Math.log2(i + 2))
@@ -174,18 +174,27 @@ describe('compaction', () => {
     expect(await repository.compact({ all: true })).toMatchObject({ packsAfter: 1 })
   })
 
-  it('names damage instead of passing it on, and removes nothing', async () => {
-    const { repository } = await openGrown(1)
-    const { directory } = repository
-    const path = join(directory, 'objects/pack', packs(directory)[0]!)
-    const bytes = readFileSync(path)
-    bytes[Math.floor(bytes.length / 2)]! ^= 1
-    rmSync(path)
-    writeFileSync(path, bytes)
-    const files = packFiles(directory)
-    await expect(repository.compact({ all: true })).rejects.toMatchObject({ code: 'CORRUPT' })
-    expect(packFiles(directory)).toEqual(files)
-  })
+  it.each(['stored', 'compressed'])(
+    'names damage in a %s pack instead of passing it on, and removes nothing',
+    async form => {
+      const { repository, history } = await openGrown(4)
+      const { directory } = repository
+      await repository.compact({ all: form === 'compressed' })
+      const path = join(directory, 'objects/pack', packs(directory)[0]!)
+      await history.grow(1)
+      const bytes = readFileSync(path)
+      bytes[Math.floor(bytes.length / 2)]! ^= 1
+      rmSync(path)
+      writeFileSync(path, bytes)
+      const files = packFiles(directory)
+      const again = await openRepository(directory)
+      // What other packs have as well is taken from the first that has it, so all but one may go unnoticed.
+      const outcome = await again.compact({ all: true }).catch((error: unknown) => error)
+      if (form === 'stored' && !(outcome instanceof Error)) return expectAllThere(again, history)
+      expect(outcome).toMatchObject({ code: 'CORRUPT' })
+      expect(packFiles(directory)).toEqual(files)
+    },
+  )
 
   it('lets the loop turn while it works', async () => {
     const repository = await openRepository(join(temporaryDirectory(), 'repo.git'), { create: true })

@@ -192,6 +192,8 @@ export class View {
   /** What LevelDB can recover of itself: the state of some mark that was written. @throws NOT_ACCESSIBLE, STORAGE_FULL */
   async reopen(): Promise<void> {
     if (this.#isMemory) return
+    // Should it not open again, reads wait for a recovery and are not told that everything is closed.
+    this.beginRecovery()
     await this.#level.close()
     this.#take(await openOrRecreate(this.path))
   }
@@ -199,6 +201,7 @@ export class View {
   /** Forgets everything, so that not even a damaged file is left. @throws NOT_ACCESSIBLE, STORAGE_FULL */
   async clear(): Promise<void> {
     if (this.#isNew) return
+    this.beginRecovery()
     this.#mark = undefined
     await this.#level.close()
     if (this.#isMemory)
