@@ -2,7 +2,10 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Repository } from '@atolldb/git'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { OpenFiles } from '../src/files/open-files.ts'
+import { WindowedFiles } from '../src/files/windowed-files.ts'
+import { PackDirectory } from '../src/repository/pack-directory.ts'
 import { fsck, git, openRepository, temporaryDirectory, writeSample } from './fixtures.ts'
 import { VersionHistory } from './version-history.ts'
 
@@ -27,13 +30,13 @@ async function expectAllThere(repository: Repository, history: VersionHistory): 
 
 describe('compaction', () => {
   it('puts all packs into one that has every object once, and that stock git accepts', async () => {
-    const { repository, history } = await openGrown(90)
+    const { repository, history } = await openGrown(70)
     const { directory } = repository
     const before = packBytes(directory)
     const progress: [number, number][] = []
     const summary = await repository.compact({ all: true, onProgress: (...step) => progress.push(step) })
     expect(summary).toEqual({
-      packsBefore: 90,
+      packsBefore: 70,
       packsAfter: 1,
       objects: history.objects.size,
       bytesBefore: before,
@@ -58,7 +61,7 @@ describe('compaction', () => {
 
   it('makes it no larger than stock git does, in one go or bit by bit', async () => {
     const { repository, history } = await openGrown(1)
-    for (let i = 0; i < 250; i++) {
+    for (let i = 0; i < 150; i++) {
       await history.grow(1)
       if (repository.compactionNeed !== 'none') await repository.compact()
       expect(repository.packCount).toBeLessThanOrEqual(12 + Math.log2(i + 2))
@@ -146,6 +149,23 @@ describe('compaction', () => {
     expect(fsck(repository.directory)).toBe('')
   })
 
+  it('takes no object for missing whose pack goes while it is looked for', async () => {
+    const { repository, history } = await openGrown(3)
+    const files = new WindowedFiles(1 << 20)
+    onTestFinished(() => files.close())
+    const directory = new PackDirectory(join(repository.directory, 'objects/pack'), files)
+    await directory.refresh()
+    // oxlint-disable-next-line typescript/unbound-method -- it is called upon its object below
+    const read = OpenFiles.prototype.read
+    vi.spyOn(OpenFiles.prototype, 'read').mockImplementationOnce(async function (this: OpenFiles, ...place) {
+      await repository.compact({ all: true })
+      // Another reader notices first.
+      await directory.refresh()
+      return read.apply(this, place)
+    })
+    expect(await directory.read(history.commits[0]!)).toMatchObject({ type: 'commit' })
+  })
+
   it('gives up when stock git packs the same at the same time, and can be asked again', async () => {
     const { repository, history } = await openGrown(40)
     const compacting = repository.compact({
@@ -174,27 +194,22 @@ describe('compaction', () => {
     expect(await repository.compact({ all: true })).toMatchObject({ packsAfter: 1 })
   })
 
-  it.each(['stored', 'compressed'])(
-    'names damage in a %s pack instead of passing it on, and removes nothing',
-    async form => {
-      const { repository, history } = await openGrown(4)
-      const { directory } = repository
-      await repository.compact({ all: form === 'compressed' })
-      const path = join(directory, 'objects/pack', packs(directory)[0]!)
-      await history.grow(1)
-      const bytes = readFileSync(path)
-      bytes[Math.floor(bytes.length / 2)]! ^= 1
-      rmSync(path)
-      writeFileSync(path, bytes)
-      const files = packFiles(directory)
-      const again = await openRepository(directory)
-      // What other packs have as well is taken from the first that has it, so all but one may go unnoticed.
-      const outcome = await again.compact({ all: true }).catch((error: unknown) => error)
-      if (form === 'stored' && !(outcome instanceof Error)) return expectAllThere(again, history)
-      expect(outcome).toMatchObject({ code: 'CORRUPT' })
-      expect(packFiles(directory)).toEqual(files)
-    },
-  )
+  it.each(['stored', 'compressed'])('names damage in a %s pack, and removes nothing', async form => {
+    const { repository } = await openGrown(1)
+    const { directory } = repository
+    if (form === 'compressed') await repository.compact({ all: true })
+    const path = join(directory, 'objects/pack', packs(directory)[0]!)
+    const stage = repository.stage()
+    writeSample(stage, 'another', 3)
+    await stage.commit()
+    const bytes = readFileSync(path)
+    bytes[Math.floor(bytes.length / 2)]! ^= 1
+    rmSync(path)
+    writeFileSync(path, bytes)
+    const files = packFiles(directory)
+    await expect(repository.compact({ all: true })).rejects.toMatchObject({ code: 'CORRUPT' })
+    expect(packFiles(directory)).toEqual(files)
+  })
 
   it('lets the loop turn while it works', async () => {
     const repository = await openRepository(join(temporaryDirectory(), 'repo.git'), { create: true })
