@@ -181,6 +181,19 @@ describe('compaction', () => {
     expect(fsck(repository.directory)).toBe('')
   })
 
+  it('removes at the next open, but not at once, what a crash left of a pack', async () => {
+    const { repository } = await openGrown(2)
+    const [first] = packs(repository.directory)
+    await repository.compact({ all: true })
+    writeFileSync(join(repository.directory, 'objects/pack', first!), 'left')
+    await openRepository(repository.directory)
+    expect(packFiles(repository.directory)).toContain(first)
+    vi.spyOn(Date, 'now').mockReturnValueOnce(Date.now() + 2 * 60 * 60 * 1000)
+    await openRepository(repository.directory)
+    expect(packFiles(repository.directory)).not.toContain(first)
+    expect(packFiles(repository.directory)).toHaveLength(2)
+  })
+
   it('stops when it is told to, and leaves nothing behind', async () => {
     const { repository } = await openGrown(120)
     const files = packFiles(repository.directory)

@@ -9,7 +9,7 @@
  *     refs/heads/
  *     info/
  */
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError } from '@atolldb/core'
 import { makeDirectoryDurably, writeFileDurably } from '../files/durable-files.ts'
@@ -67,6 +67,23 @@ export async function isRepository(directory: string): Promise<boolean> {
   })
 }
 
+/** Stock git may be about to put the index beside a pack: it is given this long. */
+const ORPHAN_AGE_MS = 60 * 60 * 1000
+
+/** A crash while old packs were removed, or before a new one had its index, leaves files that nobody looks at. */
+async function removeOrphans(path: string): Promise<void> {
+  await onFile(path, async () => {
+    const names = await readdir(path)
+    const indexed = new Set(names.filter(name => name.endsWith('.idx')).map(name => name.slice(0, -'.idx'.length)))
+    for (const name of names) {
+      const stem = /^(pack-[0-9a-f]{40})\.(?:pack|rev|bitmap)$/.exec(name)?.[1]
+      if (stem === undefined || indexed.has(stem)) continue
+      const { ctimeMs } = await stat(join(path, name))
+      if (Date.now() - ctimeMs > ORPHAN_AGE_MS) await rm(join(path, name), { force: true })
+    }
+  })
+}
+
 /**
  * Removes what a crash of ours left: quarantines, unfinished packs, locks of refs. Only for the process that guards the
  * data directory.
@@ -81,6 +98,7 @@ export async function removeLeftovers(directory: string): Promise<void> {
   }
   await remove('objects', name => name.startsWith(QUARANTINE_PREFIX))
   await remove('objects/pack', name => name.startsWith(TEMPORARY_PREFIX))
+  await removeOrphans(join(directory, 'objects/pack'))
   await remove('.', name => name === 'packed-refs.lock' || /^(HEAD|config)\.tmp-/.test(name))
   const refs = join(directory, 'refs')
   await onFile(refs, async () => {
