@@ -47,9 +47,12 @@ export async function readSourceIndex({ file, index }: PackFile, pace: Pace): Pr
       throw new MalformedObject('an offset outside of the pack')
   }
   const order = await pace.run(sortedOrder(count, packBytes, offsetOf))
-  const offsets = Float64Array.from(order, offsetOf)
-  for (let i = 1; i < count; i++)
-    if (offsets[i] === offsets[i - 1]) throw new MalformedObject('a pack index with an offset twice')
+  const offsets = new Float64Array(count)
+  for (let i = 0; i < count; i++) {
+    if (i % 65_536 === 65_535) await pace.step()
+    offsets[i] = offsetOf(order[i]!)
+    if (i > 0 && offsets[i] === offsets[i - 1]) throw new MalformedObject('a pack index with an offset twice')
+  }
   return {
     count,
     packChecksum: bytes.subarray(layout.packChecksumAt, layout.packChecksumAt + CHECKSUM_BYTES),

@@ -79,8 +79,12 @@ export class PackIndexBuilder {
       (a, b) => this.#compare(a, b),
     )
     yield
-    for (let i = 1; i < order.length; i++) if (this.#compare(order[i - 1]!, order[i]!) === 0) return undefined
-    const large = order.reduce((count, number) => (this.#offsets[number]! >= 2 ** 31 ? count + 1 : count), 0)
+    let large = 0
+    for (let i = 0; i < order.length; i++) {
+      if (i % ENTRIES_A_STEP === 0) yield
+      if (i > 0 && this.#compare(order[i - 1]!, order[i]!) === 0) return undefined
+      if (this.#offsets[order[i]!]! >= 2 ** 31) large++
+    }
     const idsAt = INDEX_HEADER_BYTES + FANOUT_BYTES
     const crcsAt = idsAt + order.length * OBJECT_ID_BYTES
     const offsetsAt = crcsAt + order.length * 4
