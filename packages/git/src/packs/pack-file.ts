@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { MAX_OBJECT_BYTES, type ObjectId } from '@atolldb/core'
 import type { RandomAccessFile } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
@@ -36,6 +37,13 @@ export interface PackEntry {
   readonly baseOffset: number
 }
 
+/** Objects that are, or stand upon, a base of a delta; of all packs together. */
+const resolvedObjects = new LRUCache<number, PackedBytes>({
+  maxSize: 16 * 1024 * 1024,
+  sizeCalculation: ({ bytes }) => 200 + bytes.length,
+})
+let lastSerial = 0
+
 /**
  * Reads objects of a pack file by id. Deltas are resolved within the pack, with bounded depth and size; every object is
  * hashed, so a flipped bit is an error and never a wrong value.
@@ -44,6 +52,7 @@ export class PackFile {
   readonly file: RandomAccessFile
   readonly index: PackIndex
   #checked: Promise<void> | undefined
+  readonly #serial = ++lastSerial
   #readsUnderWay = 0
   #onIdle: (() => void) | undefined
 
@@ -93,17 +102,32 @@ export class PackFile {
     }
   }
 
+  /** Neighbours share most of their chains, so what was resolved on the way is kept for the next. */
   async #resolve(offset: number): Promise<PackedBytes> {
-    const deltas: Buffer[] = []
-    let entry = await this.entryAt(offset)
-    while (entry.kind === 'ofs-delta' || entry.kind === 'ref-delta') {
-      if (deltas.push(entry.content) > MAX_DELTA_DEPTH) throw new MalformedObject('a chain of too many deltas')
-      entry = await this.entryAt(entry.baseOffset)
+    const deltas: { offset: number; content: Buffer }[] = []
+    let at = offset
+    let resolved = resolvedObjects.get(this.#keyOf(at))
+    while (resolved === undefined) {
+      const { kind, content, baseOffset } = await this.entryAt(at)
+      if (at === offset && kind !== 'ofs-delta' && kind !== 'ref-delta') return { type: kind, bytes: content }
+      if (kind === 'ofs-delta' || kind === 'ref-delta') {
+        if (deltas.push({ offset: at, content }) > MAX_DELTA_DEPTH)
+          throw new MalformedObject('a chain of too many deltas')
+        at = baseOffset
+        resolved = resolvedObjects.get(this.#keyOf(at))
+      } else resolved = { type: kind, bytes: content }
     }
-    let bytes = entry.content
-    for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop())
-      bytes = applyDelta(bytes, delta, MAX_OBJECT_BYTES)
-    return { type: entry.kind, bytes }
+    if (deltas.length > 0) resolvedObjects.set(this.#keyOf(at), resolved)
+    for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop()) {
+      resolved = { type: resolved.type, bytes: applyDelta(resolved.bytes, delta.content, MAX_OBJECT_BYTES) }
+      resolvedObjects.set(this.#keyOf(delta.offset), resolved)
+    }
+    // What is kept is nobody's to change.
+    return { type: resolved.type, bytes: Buffer.from(resolved.bytes) }
+  }
+
+  #keyOf(offset: number): number {
+    return this.#serial * 2 ** 38 + offset
   }
 
   /** The entry at this offset. @throws MalformedObject; system errors */
