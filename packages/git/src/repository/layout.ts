@@ -78,10 +78,20 @@ async function removeOrphans(path: string): Promise<void> {
     for (const name of names) {
       const stem = /^(pack-[0-9a-f]{40})\.(?:pack|rev|bitmap)$/.exec(name)?.[1]
       if (stem === undefined || indexed.has(stem)) continue
-      const { ctimeMs } = await stat(join(path, name))
-      if (Date.now() - ctimeMs > ORPHAN_AGE_MS) await rm(join(path, name), { force: true })
+      const bornMs = await changeTime(join(path, name))
+      if (bornMs !== undefined && Date.now() - bornMs > ORPHAN_AGE_MS) await rm(join(path, name), { force: true })
     }
   })
+}
+
+/** Undefined for a file that stock git, or a compaction, has just removed. Throws system errors. */
+async function changeTime(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ctimeMs
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
 }
 
 /**
