@@ -94,6 +94,7 @@ export class NodeDatabase implements Database {
       tuple = new MemoryTupleCollection(parseCollectionName(name), options, monotonicMs, onListenerFailed)
       this.#tuples.set(name, tuple)
     }
+    // As with Objects, what a collection holds is the caller's word.
     return tuple as unknown as TupleCollection<T>
   }
 
