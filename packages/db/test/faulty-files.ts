@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openJournalFile, type JournalFile, type OpenJournalFile } from '../src/journal/segments.ts'
+import { openJournalFile, type JournalFile, type OpenJournalFile, type WriteAt } from '../src/journal/segments.ts'
 
 export type FileOperation = 'open' | 'write' | 'datasync' | 'sync' | 'truncate'
 
@@ -17,8 +17,11 @@ export class FaultyFiles {
   readonly counts = { open: 0, write: 0, datasync: 0, sync: 0, truncate: 0 }
   readonly #syncedByPath = new Map<string, Buffer>()
 
-  /** What is in the directory already is durable. */
-  constructor(directory?: string) {
+  readonly #hasDurableWrites: boolean
+
+  /** What is in the directory already is durable. Without `hasDurableWrites` a write and its sync are two calls. */
+  constructor(directory?: string, hasDurableWrites = true) {
+    this.#hasDurableWrites = hasDurableWrites
     if (directory === undefined) return
     for (const name of readdirSync(directory)) {
       const path = join(directory, name)
@@ -34,18 +37,26 @@ export class FaultyFiles {
 
   #wrap(file: JournalFile, path: string): JournalFile {
     const synced = (): void => void this.#syncedByPath.set(path, readFileSync(path))
+    const write: WriteAt = async (bytes, offset, length, position) => {
+      const fault = this.#fault('write', path)
+      if (fault === undefined) return file.write(bytes, offset, length, position)
+      if ((fault.bytes ?? 0) > 0) await file.write(bytes, offset, Math.min(fault.bytes ?? 0, length), position)
+      throw systemError(fault.code)
+    }
+    const datasync = async (): Promise<void> => {
+      this.#check('datasync', path)
+      await file.datasync()
+      synced()
+    }
+    const writeDurably: WriteAt = async (bytes, offset, length, position) => {
+      const written = await write(bytes, offset, length, position)
+      await datasync()
+      return written
+    }
     return {
-      write: async (bytes, offset, length, position) => {
-        const fault = this.#fault('write', path)
-        if (fault === undefined) return file.write(bytes, offset, length, position)
-        if ((fault.bytes ?? 0) > 0) await file.write(bytes, offset, Math.min(fault.bytes ?? 0, length), position)
-        throw systemError(fault.code)
-      },
-      datasync: async () => {
-        this.#check('datasync', path)
-        await file.datasync()
-        synced()
-      },
+      write,
+      writeDurably: this.#hasDurableWrites ? writeDurably : undefined,
+      datasync,
       sync: async () => {
         this.#check('sync', path)
         await file.sync()

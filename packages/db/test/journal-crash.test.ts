@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Journal } from '../src/journal/journal.ts'
-import { clockOf, commitOf, putOf } from './entries.ts'
+import { append, clockOf, commitOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
 
 /** One life of a journal: what is done until the power goes, or the process is killed. */
@@ -81,16 +81,16 @@ async function live(directory: string, { steps, end, lastEntries, random }: Life
     openFile: files.open,
   })
   check(content.entries, content.sealedSequence, journal.lastSequence, history)
-  const append = (main: number, size: number): { id: string; done: Promise<void> } => {
+  const appendNext = (main: number, size: number): { id: string; done: Promise<void> } => {
     const id = history.newId()
-    return { id, done: journal.append(commitOf(main), clockOf(1), [putOf(id, 'x'.repeat(size))]) }
+    return { id, done: append(journal, commitOf(main), clockOf(1), [putOf(id, 'x'.repeat(size))]) }
   }
   for (const each of steps) {
     if (each.type === 'append' || each.type === 'full') {
       if (each.type === 'full')
         files.fault = operation => (operation === 'write' ? { code: 'ENOSPC', bytes: each.bytes } : undefined)
       const entries = each.type === 'full' ? [{ main: 1, size: 800 }] : each.entries
-      const appended = entries.map(({ main, size }) => append(main, size))
+      const appended = entries.map(({ main, size }) => appendNext(main, size))
       const results = await Promise.allSettled(appended.map(({ done }) => done))
       files.fault = () => undefined
       expect(new Set(results.map(({ status }) => status)).size).toBe(1)
@@ -105,7 +105,7 @@ async function live(directory: string, { steps, end, lastEntries, random }: Life
     } else await journal.sync()
   }
   // Some are under way when it ends.
-  const last = Array.from({ length: lastEntries }, () => append(1, 300))
+  const last = Array.from({ length: lastEntries }, () => appendNext(1, 300))
   const settled = Promise.allSettled(last.map(({ done }) => done))
   if (end === 'close') {
     await journal.close()

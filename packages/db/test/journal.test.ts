@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Journal, type JournalOptions } from '../src/journal/journal.ts'
-import { clockOf, commitOf, deleteOf, putOf } from './entries.ts'
+import { append, clockOf, commitOf, deleteOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
 import { temporaryDirectory } from './temporary.ts'
 
@@ -29,7 +29,7 @@ async function reopened(directory: string): Promise<{ ids: string[]; sealedSeque
 }
 
 function put(journal: Journal, id: string, size = 10): Promise<void> {
-  return journal.append(main, clockOf(1), [putOf(id, 'x'.repeat(size))])
+  return append(journal, main, clockOf(1), [putOf(id, 'x'.repeat(size))])
 }
 
 function segments(directory: string): string[] {
@@ -53,9 +53,9 @@ describe('the journal', () => {
     const { journal } = await openJournal(directory)
     const binary = { ...putOf('📦 é/%', null), content: { format: 'bytes', bytes: Buffer.of(0, 255, 1) } } as const
     await Promise.all([
-      journal.append(undefined, clockOf(1), [putOf('', { a: 1 })]),
-      journal.append(main, clockOf(2), [binary, deleteOf('gone')]),
-      journal.append(main, clockOf(3), [putOf('x'.repeat(512), 'long')]),
+      append(journal, undefined, clockOf(1), [putOf('', { a: 1 })]),
+      append(journal, main, clockOf(2), [binary, deleteOf('gone')]),
+      append(journal, main, clockOf(3), [putOf('x'.repeat(512), 'long')]),
     ])
     await journal.close()
     const again = await openJournal(directory)
@@ -377,8 +377,8 @@ describe('damage', () => {
     await put(journal, 'kept')
     const good = readFileSync(newest(directory)).length
     await Promise.all([
-      journal.append(commitOf(2), clockOf(2), [putOf('a', 1)]),
-      journal.append(commitOf(3), clockOf(3), [putOf('b', 2)]),
+      append(journal, commitOf(2), clockOf(2), [putOf('a', 1)]),
+      append(journal, commitOf(3), clockOf(3), [putOf('b', 2)]),
     ])
     await journal.close()
     // The first frame's sector did not reach the disk, the second one's did.

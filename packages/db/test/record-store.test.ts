@@ -7,6 +7,7 @@ import { Journal } from '../src/journal/journal.ts'
 import { View, type ViewChange } from '../src/view/view.ts'
 import { commitOf, deleteOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
+import { MAX_WAITING_BYTES } from '../src/engine/room.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 const things = 'things' as CollectionName
@@ -190,10 +191,11 @@ describe('back-pressure', () => {
 
   test('holds writers until what waits is sealed', async () => {
     const { store, put, seal } = await createStore({}, 'os')
-    for (let i = 0; i < 68; i++) await put(`${i}`, megabyte)
+    for (let i = 0; i <= MAX_WAITING_BYTES / megabyte.length; i++) await put(`${i}`, megabyte)
     const waiting = vi.fn()
     const late = put('late', 1).then(waiting)
     await store.count('objects', things)
+    for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
     expect(waiting).not.toHaveBeenCalled()
     seal()
     await late
@@ -202,7 +204,7 @@ describe('back-pressure', () => {
 
   test('lets go of writers when the store is closed', async () => {
     const { store, put } = await createStore({}, 'os')
-    for (let i = 0; i < 68; i++) await put(`${i}`, megabyte)
+    for (let i = 0; i <= MAX_WAITING_BYTES / megabyte.length; i++) await put(`${i}`, megabyte)
     const late = put('late', 1)
     const stopped = store.stop()
     await expect(late).rejects.toMatchObject({ code: 'CLOSED' })

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { type Database, type LogEntry, open } from '../src/index.ts'
 import type { JournalChange } from '../src/journal/frame.ts'
 import { Journal } from '../src/journal/journal.ts'
-import { putOf } from './entries.ts'
+import { append, putOf } from './entries.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 /** What a crash leaves in the journal, made by hand, and what a node makes of it when it starts. */
@@ -25,7 +25,7 @@ async function filled(): Promise<{ directory: string; main: CommitId }> {
 async function leave(directory: string, entries: readonly [CommitId, ...JournalChange[]][]): Promise<void> {
   const { journal } = await Journal.open(join(directory, 'journal'), { durability: 'sync', onAbandon: () => undefined })
   let counter = 0
-  for (const [main, ...changes] of entries) await journal.append(main, { ms: Date.now(), counter: counter++ }, changes)
+  for (const [main, ...changes] of entries) await append(journal, main, { ms: Date.now(), counter: counter++ }, changes)
   await journal.close()
 }
 

@@ -1,4 +1,4 @@
-import { AtollError, EMPTY_TREE } from '@atolldb/core'
+import { assert, AtollError, EMPTY_TREE } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectStore, TreeEntry } from '@atolldb/core'
 import { encodeCommit, encodeTree, hashObject, parseCommit, parseTree, type ObjectType } from '@atolldb/git'
 
@@ -57,8 +57,10 @@ export class MemoryObjectStore implements ObjectStore {
     return parseCommit(this.#read('commit', id))
   }
 
-  writeBlob(bytes: Uint8Array): ObjectId {
-    return this.#write('blob', new Uint8Array(bytes))
+  writeBlob(bytes: Uint8Array, id?: ObjectId): ObjectId {
+    const written = this.#write('blob', new Uint8Array(bytes))
+    assert(id === undefined || id === written, 'an id that comes with bytes is theirs')
+    return written
   }
 
   writeTree(entries: readonly TreeEntry[]): ObjectId {

@@ -45,7 +45,8 @@ export interface ObjectReader {
  * `writeTree` sorts as git does. Writing an object twice is the same as once.
  */
 export interface ObjectWriter {
-  writeBlob(bytes: Uint8Array): ObjectId
+  /** `id` where the caller computed it from these very bytes, so that they need not be hashed again. */
+  writeBlob(bytes: Uint8Array, id?: ObjectId): ObjectId
   writeTree(entries: readonly TreeEntry[]): ObjectId
   writeCommit(commit: CommitObject): CommitId
 }

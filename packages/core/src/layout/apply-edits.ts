@@ -6,7 +6,7 @@ import { toByteString } from '../text.ts'
 import { collectionEntry, KINDS, readCollectionRoots, readKindRoots } from './collection-roots.ts'
 import { type KeyEdit, NodeEditor } from './edit-node.ts'
 import { toLeafRecord } from './leaf-record.ts'
-import { type NodeRef, saveNode, subtreeAt } from './node.ts'
+import { saveNode, subtreeAt } from './node.ts'
 
 /** What edits did to one collection. */
 export interface EditTally {
@@ -60,7 +60,8 @@ export async function applyEdits(
     for (const { collection, edits: keyEdits } of edited) {
       const editor = new NodeEditor(store, kind, options.breathe)
       const before = refs.get(collection)
-      const after = await editCollection(store, editor, kind, before, sorted(keyEdits))
+      const subtree = await editor.edit(before && subtreeAt(before), sorted(keyEdits))
+      const after = subtree && (await saveNode(store, kind, subtree, options.breathe))
       tallies.set(`${kind}/${collection}`, { kind, collection, ...editor.tally })
       if (after?.id === before?.id) continue
       isChanged = true
@@ -75,17 +76,6 @@ export async function applyEdits(
   if (!hasChanged && root !== undefined) return { tree: root, tallies }
   const entries = [...treeByKind].map(([name, id]): TreeEntry => ({ name, type: 'tree', id }))
   return { tree: store.writeTree(entries), tallies }
-}
-
-async function editCollection(
-  store: ObjectStore,
-  editor: NodeEditor,
-  kind: CollectionKind,
-  before: NodeRef | undefined,
-  edits: readonly KeyEdit[],
-): Promise<NodeRef | undefined> {
-  const after = await editor.edit(before === undefined ? undefined : subtreeAt(before), edits)
-  return after === undefined ? undefined : saveNode(store, kind, after)
 }
 
 function groupEdits(edits: Iterable<RecordEdit>): Map<string, CollectionEdits> {

@@ -13,7 +13,6 @@
  * Names are escaped and cut as in names.ts; a record keeps its whole id as its name.
  */
 import type { ObjectReader, ObjectWriter, TreeEntry } from '../contracts/object-store.ts'
-import { assert } from '../errors.ts'
 import type { CollectionKind, ObjectId } from '../ids.ts'
 import { MAX_ID_BYTES, MAX_LIST_LEAF_BYTES, MAX_LIST_LEAF_RECORDS, MAX_OBJECT_LEAF_RECORDS } from '../limits.ts'
 import type { ByteString } from '../text.ts'
@@ -156,28 +155,36 @@ function checkedInner(records: readonly LeafRecord[], named: readonly [ByteStrin
   return { type: 'inner', prefix, own, children }
 }
 
-/** Writes what is in memory only, children first, and returns where the node lies. */
-export function saveNode(writer: ObjectWriter, kind: CollectionKind, subtree: Subtree): NodeRef {
-  return (subtree.ref ??= writeNode(writer, kind, subtree.node!))
+/** Writes what is in memory only, children first, and returns where the node lies. `breathe` is called after each leaf. */
+export async function saveNode(
+  writer: ObjectWriter,
+  kind: CollectionKind,
+  subtree: Subtree,
+  breathe?: () => Promise<void>,
+): Promise<NodeRef> {
+  if (subtree.ref !== undefined) return subtree.ref
+  const node = subtree.node!
+  if (node.type === 'leaf') {
+    await breathe?.()
+    return (subtree.ref = writeLeaf(writer, kind, node))
+  }
+  const entries = node.own === undefined ? [] : [writeRecord(writer, node.own)]
+  for (const [byte, child] of node.children) {
+    const { type, id } = await saveNode(writer, kind, child, breathe)
+    const name = encodeName(node.prefix + byte)
+    entries.push({ name: type === 'blob' ? `${name}.jsonl` : name, type, id })
+  }
+  return (subtree.ref = { type: 'tree', id: writeLongEntries(writer, entries) })
 }
 
-function writeNode(writer: ObjectWriter, kind: CollectionKind, node: Leaf | Inner): NodeRef {
-  if (node.type === 'leaf' && kind === 'lists')
-    return { type: 'blob', id: writer.writeBlob(encodeListLeaf(node.records)) }
-  const entries: TreeEntry[] = []
-  if (node.type === 'leaf') for (const record of node.records) entries.push(writeRecord(writer, record))
-  else {
-    if (node.own !== undefined) entries.push(writeRecord(writer, node.own))
-    for (const [byte, child] of node.children) {
-      const { type, id } = saveNode(writer, kind, child)
-      const name = encodeName(node.prefix + byte)
-      entries.push({ name: type === 'blob' ? `${name}.jsonl` : name, type, id })
-    }
-  }
+function writeLeaf(writer: ObjectWriter, kind: CollectionKind, { records }: Leaf): NodeRef {
+  if (kind === 'lists') return { type: 'blob', id: writer.writeBlob(encodeListLeaf(records)) }
+  const entries = records.map(record => writeRecord(writer, record))
   return { type: 'tree', id: writeLongEntries(writer, entries) }
 }
 
 function writeRecord(writer: ObjectWriter, { key, format, version, bytes }: LeafRecord): TreeEntry {
-  if (bytes !== undefined) assert(writer.writeBlob(bytes) === version, "a record's version is the id of its blob")
+  // A record's version is the id of its blob.
+  if (bytes !== undefined) writer.writeBlob(bytes, version)
   return { name: `${encodeName(key)}.${format === 'json' ? 'json' : 'bin'}`, type: 'blob', id: version! }
 }

@@ -37,6 +37,10 @@ export class RecordCache<Value> {
     this.#limit = 'bytes' in limit ? limit.bytes : limit.entries
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
   get(key: string): Value | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) {

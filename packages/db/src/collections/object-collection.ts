@@ -1,4 +1,4 @@
-import { parseRecordId, type JsonValue, type RecordId } from '@atolldb/core'
+import { parseRecordId, type JsonValue, type RecordId, type RecordRef } from '@atolldb/core'
 import type { ConditionalOptions, ObjectCollection, WriteOptions, Written } from '../api/collections.ts'
 
 import { contentToValue, contentVersion, valueToContent } from '../engine/content.ts'
@@ -17,12 +17,15 @@ export class StoredObjectCollection<T> extends StoredCollection<T> implements Ob
 
   async put(id: string, value: T, options: ConditionalOptions = {}): Promise<Written> {
     const content = valueToContent(value)
-    return this.#set(id, options, () => content)
+    // What is there need not be read to be replaced.
+    return options.ifVersion === undefined
+      ? this.#set(id, options, () => content)
+      : this.#replace(id, options, () => content)
   }
 
   async create(id: string, value: T, options: WriteOptions = {}): Promise<Written> {
     const content = valueToContent(value)
-    return this.#set(id, options, (current, ref) => {
+    return this.#replace(id, options, (current, ref) => {
       checkAbsent(ref, current)
       return content
     })
@@ -30,7 +33,7 @@ export class StoredObjectCollection<T> extends StoredCollection<T> implements Ob
 
   async update(id: string, value: T, options: ConditionalOptions = {}): Promise<Written> {
     const content = valueToContent(value)
-    return this.#set(id, options, (current, ref) => {
+    return this.#replace(id, options, (current, ref) => {
       checkPresent(ref, current)
       return content
     })
@@ -38,7 +41,7 @@ export class StoredObjectCollection<T> extends StoredCollection<T> implements Ob
 
   async patch(id: string, patch: unknown, options: ConditionalOptions = {}): Promise<Written> {
     const clean = parsePatch(patch)
-    return this.#set(id, options, (current, ref) => {
+    return this.#replace(id, options, (current, ref) => {
       checkPresent(ref, current)
       return valueToContent(
         mergePatch(current.format === 'json' ? contentToValue<JsonValue>(current) : undefined, clean),
@@ -46,18 +49,25 @@ export class StoredObjectCollection<T> extends StoredCollection<T> implements Ob
     })
   }
 
-  #set(
+  /** Sets what `next` makes of what is there, unless `ifVersion` says that something else should be. */
+  #replace(
     id: string,
     options: ConditionalOptions,
-    next: (current: ViewContent | undefined, ref: ReturnType<typeof this.ref>) => ViewContent,
+    next: (current: ViewContent | undefined, ref: RecordRef) => ViewContent,
   ): Promise<Written> {
-    const ref = this.ref(id)
-    return this.store.write(() => {
+    return this.#set(id, options, ref => {
       const current = this.store.read(ref)
       checkVersion(ref, current, options.ifVersion)
-      const content = next(current, ref)
+      return next(current, ref)
+    })
+  }
+
+  #set(id: string, { signal }: WriteOptions, next: (ref: RecordRef) => ViewContent): Promise<Written> {
+    const ref = this.ref(id)
+    return this.store.write(() => {
+      const content = next(ref)
       const result = { id: ref.id, version: contentVersion(content) }
       return { changes: recordChanges(this.store, ref, content), result }
-    }, options.signal)
+    }, signal)
   }
 }

@@ -1,4 +1,4 @@
-import { AtollError, conflictCollection, type RecordRef } from '@atolldb/core'
+import { AtollError, type RecordRef } from '@atolldb/core'
 import type { JournalChange } from '../journal/frame.ts'
 import { contentVersion } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
@@ -7,11 +7,12 @@ import type { ViewContent } from '../view/encoding.ts'
 /** The changes that setting a record makes: a write to a record in conflict settles the conflict. */
 export function recordChanges(store: RecordStore, ref: RecordRef, content: ViewContent | undefined): JournalChange[] {
   // Deleting what is not there may still settle a conflict.
-  const changes = content === undefined && store.read(ref) === undefined ? [] : [{ ...ref, content }]
-  const conflicts = conflictCollection(ref.kind, ref.collection)
-  if (!store.mayHaveRecords('objects', conflicts)) return changes
-  const entry: RecordRef = { kind: 'objects', collection: conflicts, id: ref.id }
-  return store.read(entry) === undefined ? changes : [...changes, { ...entry, content: undefined }]
+  const changes =
+    content === undefined && store.read(ref) === undefined
+      ? []
+      : [{ kind: ref.kind, collection: ref.collection, id: ref.id, content }]
+  const entry = store.conflictEntry(ref)
+  return entry === undefined ? changes : [...changes, { ...entry, content: undefined }]
 }
 
 /** @throws CONFLICT */

@@ -26,5 +26,5 @@ export function contentToValue<T>(content: ViewContent): T {
 
 /** A record's version: the id of its content's git blob. */
 export function contentVersion(content: ViewContent): ObjectId {
-  return hashObject('blob', content.bytes)
+  return (content.version ??= hashObject('blob', content.bytes))
 }

@@ -11,13 +11,17 @@ export interface Cell extends RecordRef {
 }
 
 type CollectionCells = Map<string, Cell>
+const noCells: ReadonlyMap<string, Cell> = new Map()
 
 /**
  * Recent changes in memory, in front of the view: visible from the moment they are journaled, kept until the view has them.
  * A change is first tentative, then durable; when an append fails, all tentative changes are taken back together.
  */
 export class MemoryTable {
-  readonly #cellsByCollection = new Map<string, CollectionCells>()
+  readonly #cellsByCollection = {
+    objects: new Map<CollectionName, CollectionCells>(),
+    lists: new Map<CollectionName, CollectionCells>(),
+  }
   readonly #tentative = new Set<Cell>()
   #sizeBytes = 0
   #count = 0
@@ -33,18 +37,18 @@ export class MemoryTable {
 
   /** The newest change of a record, or undefined when the view knows best. */
   get(ref: RecordRef): Cell | undefined {
-    return this.#cellsByCollection.get(collectionKey(ref.kind, ref.collection))?.get(ref.id)
+    return this.#cellsByCollection[ref.kind].get(ref.collection)?.get(ref.id)
   }
 
   /** The newest changes of a collection by id; do not keep it over an await. */
   collection(kind: CollectionKind, collection: CollectionName): ReadonlyMap<string, Cell> {
-    return this.#cellsByCollection.get(collectionKey(kind, collection)) ?? new Map()
+    return this.#cellsByCollection[kind].get(collection) ?? noCells
   }
 
   set(ref: RecordRef, content: ViewContent | undefined, durable: boolean): Cell {
-    const key = collectionKey(ref.kind, ref.collection)
-    let cells = this.#cellsByCollection.get(key)
-    if (cells === undefined) this.#cellsByCollection.set(key, (cells = new Map()))
+    const cellsByCollection = this.#cellsByCollection[ref.kind]
+    let cells = cellsByCollection.get(ref.collection)
+    if (cells === undefined) cellsByCollection.set(ref.collection, (cells = new Map()))
     const hidden = cells.get(ref.id)
     const previous = durable ? undefined : hidden?.durable === false ? hidden.previous : hidden
     const cell: Cell = { kind: ref.kind, collection: ref.collection, id: ref.id, content, durable, previous }
@@ -77,7 +81,7 @@ export class MemoryTable {
   /** Takes back whatever is not durable. */
   rollBack(): void {
     for (const cell of this.#tentative) {
-      const cells = this.#cellsByCollection.get(collectionKey(cell.kind, cell.collection))
+      const cells = this.#cellsByCollection[cell.kind].get(cell.collection)
       if (cells?.get(cell.id) !== cell) continue
       this.#sizeBytes -= cellSize(cell)
       if (cell.previous === undefined) {
@@ -94,35 +98,32 @@ export class MemoryTable {
   /** All durable changes, for the view to take; hand them to `taken` once it has them. */
   durableCells(): Cell[] {
     const found: Cell[] = []
-    for (const cells of this.#cellsByCollection.values())
-      for (const cell of cells.values()) {
-        const durable = cell.durable ? cell : cell.previous
-        if (durable !== undefined) found.push(durable)
-      }
+    for (const cellsByCollection of Object.values(this.#cellsByCollection))
+      for (const cells of cellsByCollection.values())
+        for (const cell of cells.values()) {
+          const durable = cell.durable ? cell : cell.previous
+          if (durable !== undefined) found.push(durable)
+        }
     return found
   }
 
   taken(flushed: readonly Cell[]): void {
     for (const cell of flushed) {
-      const key = collectionKey(cell.kind, cell.collection)
-      const cells = this.#cellsByCollection.get(key)
+      const cellsByCollection = this.#cellsByCollection[cell.kind]
+      const cells = cellsByCollection.get(cell.collection)
       const newest = cells?.get(cell.id)
       if (newest?.previous === cell) newest.previous = undefined
       if (cells === undefined || newest !== cell) continue
       cells.delete(cell.id)
       this.#count--
       this.#sizeBytes -= cellSize(cell)
-      if (cells.size === 0) this.#cellsByCollection.delete(key)
+      if (cells.size === 0) cellsByCollection.delete(cell.collection)
     }
   }
 }
 
 export function cellToViewChange(cell: Cell): ViewChange {
   return { kind: cell.kind, collection: cell.collection, id: cell.id, content: cell.content }
-}
-
-function collectionKey(kind: CollectionKind, collection: CollectionName): string {
-  return `${kind}\0${collection}`
 }
 
 function cellSize(cell: Cell): number {

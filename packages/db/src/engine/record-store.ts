@@ -3,6 +3,7 @@ import {
   type CollectionKind,
   type CollectionName,
   type CommitId,
+  conflictCollection,
   type HybridClock,
   isAtollError,
   recordKey,
@@ -23,6 +24,10 @@ import { ViewWriter } from './view-writer.ts'
 const REPAIR_RETRY_MS = 1_000
 /** The first may have been under way already, and for less than was found out since. */
 const MAX_REPAIRS = 2
+
+/** What an entry, and each change of it, take in memory beside ids and contents, roughly. */
+const ENTRY_BYTES = 200
+const CHANGE_BYTES = 300
 
 /** What happened to records, told after it is durable. */
 export interface StoreEvent {
@@ -54,6 +59,11 @@ export class RecordStore {
   readonly #table = new MemoryTable()
   readonly #cache: RecordCache<ViewContent>
   readonly #writer: ViewWriter
+  /** Names of the collections that hold conflict entries, so that no write has to put one together. */
+  readonly #conflictNames = {
+    objects: new Map<CollectionName, CollectionName>(),
+    lists: new Map<CollectionName, CollectionName>(),
+  }
   readonly #listeners = new Set<(event: StoreEvent) => void>()
   readonly #waiting: JournalEntry[] = []
   #waitingBytes = 0
@@ -101,13 +111,20 @@ export class RecordStore {
 
   /** A change goes to the table, and what the cache knew is old: it is asked again once the view has the change. */
   #change(ref: RecordRef, content: ViewContent | undefined, durable: boolean): Cell {
-    this.#cache.delete(recordKey(ref))
+    if (!this.#cache.isEmpty) this.#cache.delete(recordKey(ref))
     return this.#table.set(ref, content, durable)
   }
 
-  /** False when the collection has no records for sure: cheaper than a read. */
-  mayHaveRecords(kind: CollectionKind, collection: CollectionName): boolean {
-    return this.#table.collection(kind, collection).size > 0 || this.#parts.view.count(kind, collection) > 0
+  /** Where the conflict entry of a record lies, if it has one. Costs next to nothing in a collection without conflicts. */
+  conflictEntry(ref: RecordRef): RecordRef | undefined {
+    const names = this.#conflictNames[ref.kind]
+    let collection = names.get(ref.collection)
+    if (collection === undefined) names.set(ref.collection, (collection = conflictCollection(ref.kind, ref.collection)))
+    const mayHaveRecords =
+      this.#table.collection('objects', collection).size > 0 || this.#parts.view.count('objects', collection) > 0
+    if (!mayHaveRecords) return undefined
+    const entry: RecordRef = { kind: 'objects', collection, id: ref.id }
+    return this.read(entry) === undefined ? undefined : entry
   }
 
   /**
@@ -183,8 +200,8 @@ export class RecordStore {
         await this.#repair(error)
         continue
       }
-      if (written.changes.length > 0) await this.#journal(written.changes)
-      else await this.#parts.journal.settled()
+      if (written.changes.length > 0) return this.#journal(written.changes, written.result)
+      await this.#parts.journal.settled()
       return written.result
     }
   }
@@ -198,23 +215,29 @@ export class RecordStore {
     return this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes) ? this.#room.wait() : undefined
   }
 
-  async #journal(changes: readonly JournalChange[]): Promise<void> {
+  /** Resolves when the changes are durable, in the turn in which they are confirmed. */
+  #journal<Result>(changes: readonly JournalChange[], result: Result): Promise<Result> {
     const { journal, clock, currentMain } = this.#parts
     if (journal.failure !== undefined) throw journal.failure
     const main = currentMain()
     const stamp = clock.tick()
-    const durable = journal.append(main, stamp, changes)
-    const sequence = journal.lastSequence
-    const cells = changes.map(change => this.#change(change, change.content, false))
-    this.#inFlight++
-    try {
-      await durable
-    } finally {
-      this.#inFlight--
-    }
-    this.#table.confirm(cells)
-    this.#enqueue({ sequence, main, clock: stamp, changes })
-    this.#tell({ origin: 'local', changes })
+    return new Promise((resolve, reject) => {
+      const sequence = journal.append(main, stamp, changes, {
+        resolve: () => {
+          this.#inFlight--
+          this.#table.confirm(cells)
+          this.#enqueue({ sequence, main, clock: stamp, changes })
+          this.#tell({ origin: 'local', changes })
+          resolve(result)
+        },
+        reject: error => {
+          this.#inFlight--
+          reject(error)
+        },
+      })
+      this.#inFlight++
+      const cells = changes.map(change => this.#change(change, change.content, false))
+    })
   }
 
   /** Entries that a crash left in the journal: in the table as if they had just been written. */
@@ -383,8 +406,8 @@ export class RecordStore {
 }
 
 function entrySize(entry: JournalEntry): number {
-  let size = 0
-  for (const change of entry.changes) size += 64 + change.id.length + (change.content?.bytes.length ?? 0)
+  let size = ENTRY_BYTES
+  for (const change of entry.changes) size += CHANGE_BYTES + change.id.length + (change.content?.bytes.length ?? 0)
   return size
 }
 

@@ -12,8 +12,10 @@ import {
   recordKey,
   type Signer,
 } from '@atolldb/core'
-import { hashObject, type StagedObjects } from '@atolldb/git'
+import type { StagedObjects } from '@atolldb/git'
 import type { JournalEntry } from '../journal/frame.ts'
+import { breatheInSlices } from '../scheduling/breathe.ts'
+import { contentVersion } from './content.ts'
 
 /** What a data commit is made upon. */
 export interface SealParent {
@@ -38,7 +40,7 @@ export async function composeSeal(
   author: Author,
   entries: readonly JournalEntry[],
 ): Promise<{ commit: CommitId; tree: ObjectId; clock: Clock } | undefined> {
-  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries))
+  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe: breatheInSlices() })
   if (tree === parent.tree) return undefined
   const clock = sealClock(parent.clock, entries)
   const shown = [...tallies.values()].filter(tally => conflictSubject({ ...tally, id: '' as never }) === undefined)
@@ -56,7 +58,7 @@ function lastEdits(entries: readonly JournalEntry[]): Iterable<RecordEdit> {
         kind,
         collection,
         id,
-        content: content === undefined ? undefined : { ...content, version: hashObject('blob', content.bytes) },
+        content: content && { format: content.format, bytes: content.bytes, version: contentVersion(content) },
       })
   return editByRecord.values()
 }

@@ -23,6 +23,7 @@ import {
   type CollectionName,
   type CommitId,
   type ContentFormat,
+  type ObjectId,
   type RecordId,
   type RecordRef,
 } from '@atolldb/core'
@@ -37,9 +38,16 @@ const SEALED_BYTES = PAYLOAD_HEADER_BYTES + 8 + 20
 const ENTRY_HEADER_BYTES = 8 + 4
 const NO_COMMIT = Buffer.alloc(20)
 
+export interface ChangeContent {
+  readonly format: ContentFormat
+  readonly bytes: Uint8Array
+  /** The blob id of the bytes where it is known; not written, since it follows from them. */
+  version?: ObjectId
+}
+
 /** One record's change as it was acknowledged; `content` undefined is a delete. */
 export interface JournalChange extends RecordRef {
-  readonly content: { readonly format: ContentFormat; readonly bytes: Uint8Array } | undefined
+  readonly content: ChangeContent | undefined
 }
 
 /** One write, indivisible: one change, or those of a batch. */

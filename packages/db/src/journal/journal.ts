@@ -17,12 +17,13 @@ import {
 } from './segments.ts'
 
 const DEFAULT_ROTATE_BYTES = 4 * 1024 * 1024
-/** A group is written when it reaches this, so that one append never holds the loop or the memory for long. */
-const MAX_GROUP_BYTES = 4 * 1024 * 1024
+/** New writers wait while a group is larger than this, so that one append never holds the loop or the memory for long. */
+const MAX_GROUP_BYTES = 1024 * 1024
 
-interface Waiter {
+/** Told in the very turn of the loop in which the fate of its entry is known; must not throw. */
+export interface Waiter {
   resolve(): void
-  reject(error: unknown): void
+  reject(error: AtollError): void
 }
 
 /** Writers that share one append and one sync. */
@@ -118,11 +119,12 @@ export class Journal {
   }
 
   /**
-   * Takes an entry now, in the order of calls; the promise resolves when it is durable.
-   * @throws STORAGE_FULL (this entry is not kept; later ones may be), STORAGE_FAILED (the journal takes nothing more)
+   * Takes an entry now, in the order of calls, and returns its sequence number; the waiter hears when it is durable, or that it
+   * is not: STORAGE_FULL (this entry is not kept; later ones may be), STORAGE_FAILED (the journal takes nothing more).
+   * @throws the failure of a journal that takes nothing more
    */
-  append(main: CommitId | undefined, clock: Clock, changes: readonly JournalChange[]): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+  append(main: CommitId | undefined, clock: Clock, changes: readonly JournalChange[], waiter: Waiter): number {
+    if (this.#failure !== undefined) throw this.#failure
     const group = (this.#open ??= new Group())
     let frame = group.frames.at(-1)
     if (frame === undefined || frame.main !== main) {
@@ -133,20 +135,15 @@ export class Journal {
     frame.add(clock, changes)
     group.sizeBytes += frame.sizeBytes - before
     group.entryCount++
-    this.#nextSequence++
-    return this.#wait(group)
+    group.waiters.push(waiter)
+    this.#running ??= this.#run()
+    return this.#nextSequence++
   }
 
   /** Resolves when what was appended before is durable. @throws what that failed with */
   async settled(): Promise<void> {
     const group = this.#open ?? this.#current
-    if (group !== undefined) await this.#wait(group)
-  }
-
-  #wait(group: Group): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => group.waiters.push({ resolve, reject }))
-    this.#running ??= this.#run()
-    return done
+    if (group !== undefined) await new Promise<void>((resolve, reject) => group.waiters.push({ resolve, reject }))
   }
 
   /** Is the group of waiting writers large enough that new writers should wait? */
@@ -195,12 +192,14 @@ export class Journal {
   async #write(bytes: Buffer, sync: boolean): Promise<AtollError | undefined> {
     // Behind what a failed sync left nothing can be trusted, a frame of ours the least.
     if (this.#failure !== undefined) return this.#failure
+    const inOne =
+      sync && bytes.length > 0 && this.#syncedBytes === this.#goodBytes ? this.#file.writeDurably : undefined
     try {
-      await writeFully(this.#file, bytes, this.#goodBytes)
+      await writeFully(inOne ?? this.#file.write, bytes, this.#goodBytes)
     } catch (cause) {
       return this.#cutBack(cause)
     }
-    if (sync) {
+    if (sync && inOne === undefined) {
       try {
         await this.#file.datasync()
       } catch (cause) {
@@ -213,7 +212,10 @@ export class Journal {
     return undefined
   }
 
-  /** Takes a failed append back, so that the next one follows the last good byte. */
+  /**
+   * Takes a failed append back, so that the next one follows the last good byte. Only a full disk is a failure that passes: any
+   * other may be that of the sync in a durable write.
+   */
   async #cutBack(cause: unknown): Promise<AtollError> {
     try {
       await this.#file.truncate(this.#goodBytes)

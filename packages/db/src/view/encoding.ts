@@ -23,6 +23,7 @@ import {
   type CommitId,
   type ContentFormat,
   isObjectId,
+  type ObjectId,
   type RecordRef,
 } from '@atolldb/core'
 
@@ -51,6 +52,8 @@ export function collectionRange(kind: CollectionKind, collection: CollectionName
 export interface ViewContent {
   readonly format: ContentFormat
   readonly bytes: Uint8Array
+  /** The blob id of the bytes, once somebody asked for it (`contentVersion`). */
+  version?: ObjectId
 }
 
 export function encodeViewValue(key: string, content: ViewContent): Buffer {

@@ -74,10 +74,9 @@ export class PackBuilder {
     return entry && inflateExactly(entry.chunk, entry.at, entry.size).content
   }
 
-  /** Copies the object; one that it has already costs its hash only. */
-  add(type: ObjectType, bytes: Uint8Array): ObjectId {
+  /** Copies the object; one that it has already costs its hash only, unless the caller knows that. */
+  add(type: ObjectType, bytes: Uint8Array, id: ObjectId = hashObject(type, bytes)): ObjectId {
     assert(!this.#finished, 'a finished pack takes nothing more')
-    const id = hashObject(type, bytes)
     if (this.#entryById.has(id)) return id
     const deflated = bytes.length >= this.#deflateFromBytes ? deflateSync(bytes) : undefined
     this.#reserve(LONGEST_ENTRY_HEADER + (deflated?.length ?? storedLength(bytes.length)))

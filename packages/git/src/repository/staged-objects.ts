@@ -45,8 +45,8 @@ export class StagedObjects implements ObjectStore {
     return this.#builder.sizeBytes
   }
 
-  writeBlob(bytes: Uint8Array): ObjectId {
-    return this.#builder.add('blob', bytes)
+  writeBlob(bytes: Uint8Array, id?: ObjectId): ObjectId {
+    return this.#builder.add('blob', bytes, id)
   }
 
   writeTree(entries: readonly TreeEntry[]): ObjectId {
