@@ -3,32 +3,39 @@ import type { Log } from '../api/database.ts'
 import type { History } from './history.ts'
 import type { RecordStore } from './record-store.ts'
 
-/** A lone write is sealed this soon: long enough for its neighbours to come along. */
-const QUIET_DELAY_MS = 10
-/** So many quick seals may follow each other before a stream of writes is sealed once in `maxDelayMs` only. */
+/** A write with no neighbour for so long is a lone one, or the last of a row: it is sealed now. */
+const QUIET_MS = 5
+/** So many seals may follow each other quickly before writes at some distance are taken for a stream too. */
 const QUICK_SEALS = 8
+/** So much may wait while writes keep coming: a burst is over sooner if it is not sealed at once. */
+const BURST_CHANGES = 12 * MAX_COMMIT_CHANGES
+const BURST_BYTES = 4 * MAX_COMMIT_VALUE_BYTES
 const RETRY_MS = 1_000
 
 /**
- * Decides when pending writes become a commit: at once when they fill one, 10 ms after a lone write, and in a stream at most
- * once in `maxDelayMs`. Quick seals are counted by a token bucket, so that a person's writes are never held up.
+ * Decides when pending writes become a commit: a lone write within 10 ms, a stream once in `maxDelayMs`, and at once when more
+ * waits than a burst may leave behind. Quick seals are counted by a token bucket, so that a person's writes are never held up.
  */
 export class Sealer {
-  readonly #history: History
-  readonly #store: RecordStore
+  readonly #history: Pick<History, 'hasBegun' | 'sealOnce'>
+  readonly #store: Pick<RecordStore, 'pendingChanges' | 'pendingBytes'>
   readonly #maxDelayMs: number
   readonly #monotonicMs: () => number
   readonly #log: Log
   #tokens = QUICK_SEALS
   #refilledMs: number
+  /** When what waits longest came, and when the newest did. */
+  #firstMs = 0
+  #lastMs = 0
   #timer: NodeJS.Timeout | undefined
-  #dueMs = Infinity
+  #dueMs = 0
+  #isRetry = false
   #sealing: Promise<void> | undefined
   #stopped = false
 
   constructor(parts: {
-    readonly history: History
-    readonly store: RecordStore
+    readonly history: Pick<History, 'hasBegun' | 'sealOnce'>
+    readonly store: Pick<RecordStore, 'pendingChanges' | 'pendingBytes'>
     readonly maxDelayMs: number
     readonly monotonicMs: () => number
     readonly log: Log
@@ -41,47 +48,70 @@ export class Sealer {
     this.#refilledMs = parts.monotonicMs()
   }
 
-  /** Something is pending. */
+  /** Something became pending. */
   wake(): void {
-    if (this.#stopped || this.#sealing !== undefined || this.#store.pendingChanges === 0) return
-    if (!this.#history.hasBegun) return
-    this.#arm(this.#isFull() ? 0 : this.#refilled() >= 1 ? QUIET_DELAY_MS : this.#maxDelayMs)
+    this.#lastMs = this.#monotonicMs()
+    if (this.#sealing !== undefined) return
+    if (this.#timer === undefined) {
+      this.#firstMs = this.#lastMs
+      this.#arm(QUIET_MS)
+    } else if (this.#dueMs - this.#lastMs > QUIET_MS && !this.#isRetry && this.#fillsCommit()) this.#arm(QUIET_MS)
   }
 
-  #isFull(): boolean {
-    return this.#store.pendingChanges >= MAX_COMMIT_CHANGES || this.#store.pendingBytes >= MAX_COMMIT_VALUE_BYTES
-  }
-
-  #arm(delayMs: number): void {
-    const dueMs = this.#monotonicMs() + delayMs
-    if (this.#timer !== undefined && this.#dueMs <= dueMs) return
+  #arm(delayMs: number, isRetry = false): void {
+    if (this.#stopped || this.#store.pendingChanges === 0 || !this.#history.hasBegun) return
     clearTimeout(this.#timer)
-    this.#dueMs = dueMs
+    this.#dueMs = this.#monotonicMs() + delayMs
+    this.#isRetry = isRetry
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#tokens = Math.max(0, this.#refilled() - 1)
-      this.#sealing = this.#seal()
+      const waitMs = this.#waitMs()
+      if (waitMs > 0) this.#arm(waitMs)
+      else this.#sealing = this.#seal()
     }, delayMs)
+  }
+
+  /** How long what is pending should wait still. */
+  #waitMs(): number {
+    if (this.#holds(BURST_CHANGES, BURST_BYTES)) return 0
+    const nowMs = this.#monotonicMs()
+    const quietMs = nowMs - this.#lastMs
+    const oldMs = nowMs - this.#firstMs
+    if (oldMs >= this.#maxDelayMs) return 0
+    if (quietMs < QUIET_MS) return Math.min(QUIET_MS, this.#maxDelayMs - oldMs)
+    // Nothing is coming any more: what fills a commit would not grow, and waits for nothing.
+    if (this.#fillsCommit() || this.#takeToken()) return 0
+    return this.#maxDelayMs - oldMs
+  }
+
+  #fillsCommit(): boolean {
+    return this.#holds(MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES)
+  }
+
+  #holds(changes: number, bytes: number): boolean {
+    return this.#store.pendingChanges >= changes || this.#store.pendingBytes >= bytes
   }
 
   async #seal(): Promise<void> {
     try {
       await this.#history.sealOnce()
       this.#sealing = undefined
-      this.wake()
+      this.#firstMs = this.#monotonicMs()
+      this.#arm(QUIET_MS)
     } catch (error) {
       this.#sealing = undefined
       this.#log('error', 'sealing failed; the journal keeps what is pending', { error })
-      if (!this.#stopped && !isAtollError(error, 'STORAGE_FAILED')) this.#arm(RETRY_MS)
+      if (!isAtollError(error, 'STORAGE_FAILED')) this.#arm(RETRY_MS, true)
     }
   }
 
-  /** Tokens with what has come in since the last look. */
-  #refilled(): number {
+  #takeToken(): boolean {
     const nowMs = this.#monotonicMs()
     this.#tokens = Math.min(QUICK_SEALS, this.#tokens + (nowMs - this.#refilledMs) / this.#maxDelayMs)
     this.#refilledMs = nowMs
-    return this.#tokens
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
   }
 
   /** Seals no more by itself; resolves when a seal under way has ended. */
