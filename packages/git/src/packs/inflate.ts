@@ -1,5 +1,6 @@
 import { inflateSync } from 'node:zlib'
 import { MalformedObject } from '../objects/malformed-object.ts'
+import { inflateSmall } from './inflate-small.ts'
 import { readStored } from './stored-deflate.ts'
 
 /**
@@ -20,12 +21,16 @@ export function inflateExactly(bytes: Buffer, start: number, size: number): { co
   const input = bytes.subarray(start, start + longestStream(size))
   const stored = readStored(input, size)
   if (stored !== undefined) return { content: stored.content, end: start + stored.end }
+  const small = size <= SMALL_BYTES ? inflateSmall(input, size) : undefined
+  if (small !== undefined) return { content: small.content, end: start + small.end }
   const inflated = inflate(input, size)
   if (inflated.content.length !== size) throw new MalformedObject('an object smaller than it declares')
   return { content: inflated.content, end: start + inflated.consumed }
 }
 
 const LARGEST_CHUNK = 256 * 1024
+/** Larger objects have codes of their own, and are worth setting up zlib for. */
+const SMALL_BYTES = 1024
 
 function inflate(input: Buffer, size: number): { content: Buffer; consumed: number } {
   try {

@@ -56,19 +56,26 @@ export class IndexLayout {
   }
 }
 
-/** Which of these sorted ids it is. */
-function placeIn(ids: Buffer, wanted: Buffer): number | undefined {
-  let low = 0
-  let high = ids.length / OBJECT_ID_BYTES
+/** Which of the sorted ids that begin at `idsAt`, from the place `from` up to `to`, it is. */
+function placeIn(bytes: Buffer, idsAt: number, from: number, to: number, wanted: Buffer): number | undefined {
+  // Most ids differ within their first four bytes, and numbers compare faster than buffers.
+  const first = wanted.readUInt32BE(0)
+  let low = from
+  let high = to
   while (low < high) {
     const middle = (low + high) >>> 1
-    const order = wanted.compare(ids, middle * OBJECT_ID_BYTES, (middle + 1) * OBJECT_ID_BYTES)
+    const at = idsAt + middle * OBJECT_ID_BYTES
+    const there = bytes.readUInt32BE(at)
+    const order = first === there ? wanted.compare(bytes, at, at + OBJECT_ID_BYTES) : first - there
     if (order === 0) return middle
     if (order < 0) high = middle
     else low = middle + 1
   }
   return undefined
 }
+
+/** The id that is looked for in memory; nothing there is asynchronous. */
+const wantedId = Buffer.alloc(OBJECT_ID_BYTES)
 
 /** An index in memory, its checksum verified. */
 export class MemoryPackIndex implements PackIndex {
@@ -90,12 +97,10 @@ export class MemoryPackIndex implements PackIndex {
   }
 
   find(id: ObjectId): number | undefined {
-    const [from, to] = this.#layout.range(Number.parseInt(id.slice(0, 2), 16))
-    if (from === to) return undefined
-    const idsAt = this.#layout.idsAt
-    const ids = this.bytes.subarray(idsAt + from * OBJECT_ID_BYTES, idsAt + to * OBJECT_ID_BYTES)
-    const place = placeIn(ids, Buffer.from(id, 'hex'))
-    return place === undefined ? undefined : this.#offset(from + place)
+    wantedId.write(id, 'hex')
+    const [from, to] = this.#layout.range(wantedId[0]!)
+    const place = placeIn(this.bytes, this.#layout.idsAt, from, to, wantedId)
+    return place === undefined ? undefined : this.#offset(place)
   }
 
   async release(): Promise<void> {
@@ -149,7 +154,7 @@ export class PagedPackIndex implements PackIndex {
       if (wanted.compare(await this.#ids(middle, 1)) < 0) high = middle
       else low = middle
     }
-    const place = placeIn(await this.#ids(low, high - low), wanted)
+    const place = placeIn(await this.#ids(low, high - low), 0, 0, high - low, wanted)
     if (place !== undefined) return this.#offset(low + place)
     await (this.#verified ??= this.#verify())
     return undefined
