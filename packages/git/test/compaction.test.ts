@@ -90,7 +90,19 @@ describe('compaction', () => {
     const { repository, history } = await openGrown(1)
     const before = packBytes(repository.directory)
     const { bytesAfter } = await repository.compact({ all: true })
-    expect(bytesAfter).toBeLessThan(before / 2)
+    expect(bytesAfter).toBeLessThan(before * 0.85)
+    await expectAllThere(repository, history)
+  })
+
+  it('makes no record a delta upon another, so that reading one reads that one', async () => {
+    const { repository, history } = await openGrown(1)
+    await repository.compact({ all: true })
+    const { directory } = repository
+    const verified = git(directory, ['verify-pack', '-v', join(directory, 'objects/pack', packs(directory)[0]!)])
+    const blobs = verified.split('\n').filter(line => line.slice(41).startsWith('blob'))
+    // Five columns; a delta's depth and base would be two more.
+    expect(blobs.length).toBeGreaterThan(200)
+    for (const line of blobs) expect(line.trim().split(/ +/)).toHaveLength(5)
     await expectAllThere(repository, history)
   })
 

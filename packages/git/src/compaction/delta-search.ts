@@ -1,6 +1,6 @@
 import { BlockIndex, encodeDelta } from './delta-encoder.ts'
 import type { ObjectContents } from './object-contents.ts'
-import type { ObjectTable } from './object-table.ts'
+import { objectTypes, type ObjectTable } from './object-table.ts'
 
 /** As git makes them by default. */
 export const MAX_CHAIN = 50
@@ -12,6 +12,7 @@ const LARGEST_IN_WINDOW = 32 * 1024
 /** Larger objects are not compared at all. */
 const LARGEST_COMPARED = 2 * 1024 * 1024
 const SMALLEST_COMPARED = 32
+const BLOB = objectTypes.indexOf('blob')
 
 export interface FoundDelta {
   readonly base: number
@@ -24,7 +25,7 @@ interface Neighbour {
   index: BlockIndex | undefined
 }
 
-/** Looks for a good base: what stood at the same path before, and the last few objects of the same type. */
+/** Looks for a good base: what stood at the same path before and, for trees and commits, the last few of the same type. */
 export class DeltaSearch {
   readonly #table: ObjectTable
   readonly #contents: ObjectContents
@@ -52,12 +53,15 @@ export class DeltaSearch {
     const upon = await this.uponPredecessor(number, bytes)
     // Successive versions have most in common: there is little to gain by looking further.
     if (upon !== undefined && upon.delta.length < bytes.length / 4) return upon
+    // Records that look alike would save space, and cost every cold read of one the reading of others.
+    if (this.#table.types[number] === BLOB) return upon
     return this.#amongNeighbours(number, bytes, upon)
   }
 
   /** The next objects of its type are compared with it. Takes contents that stand alone. */
   remember(number: number, bytes: Buffer): void {
     if (bytes.length < SMALLEST_COMPARED || bytes.length > LARGEST_IN_WINDOW) return
+    if (this.#table.types[number] === BLOB) return
     const window = this.#windows[this.#table.types[number]!]!
     window.push({ number, bytes, index: undefined })
     if (window.length > WINDOW_OBJECTS) window.shift()
