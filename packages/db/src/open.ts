@@ -49,6 +49,8 @@ const DEFAULT_SEAL_DELAY_MS = 1_000
 const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024
 const DEFAULT_LOCK_WAIT_MS = 1_000
 const MAX_REMEMBERED_ADDRESSES = 256
+/** A thread needs a file that Node can load: from source, as tests run, there is none. */
+const isCompiled = import.meta.url.endsWith('.js')
 
 const systemEnvironment: Environment = {
   nowMs: () => Date.now(),
@@ -270,7 +272,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
 /** A node that had data does not begin with an empty repository where its own is gone. @throws CORRUPT */
 async function openRepository(directory: string, hasBegun: boolean): Promise<Repository> {
   try {
-    return await Repository.open(directory, { create: !hasBegun })
+    return await Repository.open(directory, { create: !hasBegun, compactInThread: isCompiled })
   } catch (error) {
     throw asDamage(error, directory)
   }

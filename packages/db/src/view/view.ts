@@ -289,8 +289,8 @@ async function recreate(path: string): Promise<OpenLevel> {
 function openClassic(path: string): Promise<OpenLevel> {
   const level: Level = new ClassicLevel<string, Buffer>(path, {
     valueEncoding: 'buffer',
-    writeBufferSize: 16 * 1024 * 1024,
-    cacheSize: 16 * 1024 * 1024,
+    writeBufferSize: 8 * 1024 * 1024,
+    cacheSize: 8 * 1024 * 1024,
   })
   return loadLevel(level, path)
 }

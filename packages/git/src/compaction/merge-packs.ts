@@ -29,6 +29,13 @@ export interface MergedPack {
   readonly temporary: { readonly pack: string; readonly index: string }
 }
 
+export interface MergeOptions {
+  readonly pace: Pace
+  /** The time that the new files carry. */
+  readonly modified: Date
+  readonly onProgress?: OnMergeProgress | undefined
+}
+
 interface Source {
   readonly isFresh: boolean
   /** The numbers of the objects that it was the first to have. */
@@ -55,7 +62,7 @@ export async function mergePacks(
   packs: readonly PackFile[],
   directory: string,
   prefix: string,
-  options: { readonly pace: Pace; readonly modified: Date; readonly onProgress?: OnMergeProgress | undefined },
+  options: MergeOptions,
 ): Promise<MergedPack | undefined> {
   const table = new ObjectTable(packs.reduce((sum, { index }) => sum + index.objectCount, 0))
   const sources: Source[] = []

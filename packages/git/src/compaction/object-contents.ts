@@ -9,7 +9,7 @@ import { copyOut } from '../repository/object-reading.ts'
 import type { SourceFiles } from './source-pack.ts'
 import { entryForms, type ObjectTable } from './object-table.ts'
 
-const CACHE_BYTES = 24 * 1024 * 1024
+const CACHE_BYTES = 8 * 1024 * 1024
 const FILE_CACHE_BYTES = 4 * 1024 * 1024
 const ENTRY_BYTES = 200
 

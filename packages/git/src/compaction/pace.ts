@@ -4,10 +4,10 @@ import { TimeSlice } from '../packs/time-slice.ts'
 /** Long work in slices that give way to the event loop, until it is told to stop. */
 export class Pace {
   readonly #slice = new TimeSlice()
-  readonly #signal: AbortSignal | undefined
+  readonly signal: AbortSignal | undefined
 
   constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal
+    this.signal = signal
   }
 
   /** Has this slice taken its time? Then `giveWay`. */
@@ -37,7 +37,7 @@ export class Pace {
 
   /** @throws ABORTED */
   check(): void {
-    if (this.#signal?.aborted === true)
-      throw new AtollError('ABORTED', 'compaction was stopped', { what: 'compaction' }, { cause: this.#signal.reason })
+    if (this.signal?.aborted === true)
+      throw new AtollError('ABORTED', 'compaction was stopped', { what: 'compaction' }, { cause: this.signal.reason })
   }
 }

@@ -20,7 +20,7 @@ import { readSourceIndex, type SourceIndex } from './source-index.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 /** Of files that fit a window so many bytes are kept, to be read once only. */
-const KEPT_BYTES = 16 * 1024 * 1024
+const KEPT_BYTES = 4 * 1024 * 1024
 const HEADER_READ_BYTES = LONGEST_ENTRY_HEADER + OBJECT_ID_BYTES + LONGEST_BASE_DISTANCE
 
 /** Reads a file from its beginning to its end, a window at a time. */

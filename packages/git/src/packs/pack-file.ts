@@ -39,7 +39,7 @@ export interface PackEntry {
 
 /** Objects that are, or stand upon, a base of a delta; of all packs together. */
 const resolvedObjects = new LRUCache<number, PackedBytes>({
-  maxSize: 16 * 1024 * 1024,
+  maxSize: 4 * 1024 * 1024,
   sizeCalculation: ({ bytes }) => 200 + bytes.length,
 })
 let lastSerial = 0

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { chooseMerge, packBound } from '../compaction/merge-choice.ts'
 import { discardMerged, mergePacks, type MergedPack, type OnMergeProgress } from '../compaction/merge-packs.ts'
+import { mergePacksInThread } from '../compaction/merge-thread.ts'
 import { Pace } from '../compaction/pace.ts'
 import { isNotFound } from '../files/system-errors.ts'
 import type { PackFile } from '../packs/pack-file.ts'
@@ -32,12 +33,15 @@ const MOST_OBJECTS = 4_000_000
 /** Keeps the number of packs small, one merge at a time. */
 export class Compaction {
   readonly #packs: PackDirectory
+  readonly #mergePacks: typeof mergePacks
   /** Of packs that were merged here; others hold at least one. */
   readonly #commitsByName = new Map<string, number>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(packs: PackDirectory) {
+  /** @param inThread merge in a thread of its own, not in slices between the turns of this one */
+  constructor(packs: PackDirectory, inThread: boolean) {
     this.#packs = packs
+    this.#mergePacks = inThread ? mergePacksInThread : mergePacks
   }
 
   /** Would `run` find something to merge? Costs next to nothing. */
@@ -92,7 +96,7 @@ export class Compaction {
   ): Promise<MergedPack | undefined> {
     try {
       const modified = new Date(Math.max(...(await Promise.all(sources.map(modifiedMs)))))
-      const merged = await mergePacks(sources, this.#packs.path, TEMPORARY_PREFIX, { pace, modified, onProgress })
+      const merged = await this.#mergePacks(sources, this.#packs.path, TEMPORARY_PREFIX, { pace, modified, onProgress })
       try {
         pace.check()
       } catch (error) {

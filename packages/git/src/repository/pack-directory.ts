@@ -1,15 +1,13 @@
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError, type ObjectId } from '@atolldb/core'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, translateSystemError } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
-import { PackFile, type PackedBytes } from '../packs/pack-file.ts'
-import { MemoryPackIndex, PagedPackIndex } from '../packs/pack-index.ts'
+import { openPack } from '../packs/open-pack.ts'
+import type { PackFile, PackedBytes } from '../packs/pack-file.ts'
 
-/** Indexes up to this stay in memory; larger ones are read in windows. */
-const LARGEST_INDEX_IN_MEMORY = 1024 * 1024
 /** Files beside a pack that say that it is not to be merged: by its owner, as a partial clone, for objects soon to go. */
 const KEEPING = ['.keep', '.promisor', '.mtimes']
 /** What stock git may have put beside a pack; without the index the rest is nothing to anybody, so that goes first. */
@@ -186,18 +184,10 @@ export class PackDirectory {
   }
 
   async #load(name: string): Promise<PackFile> {
-    const indexPath = this.#pathOf(name, 'idx')
-    const packPath = this.#pathOf(name, 'pack')
-    const packBytes = await onFile(packPath, async () => (await stat(packPath)).size)
     try {
-      const { size } = await stat(indexPath)
-      const index =
-        size <= LARGEST_INDEX_IN_MEMORY
-          ? new MemoryPackIndex(await readFile(indexPath))
-          : await PagedPackIndex.open(this.#files.file(indexPath, size))
-      return new PackFile(this.#files.file(packPath, packBytes), index)
+      return await openPack(this.#files, this.#pathOf(name, 'pack'))
     } catch (error) {
-      throw translateDamage(error, indexPath)
+      throw translateDamage(error, this.#pathOf(name, 'idx'))
     }
   }
 

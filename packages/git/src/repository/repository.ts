@@ -21,13 +21,15 @@ import { StagedObjects } from './staged-objects.ts'
 export interface RepositoryOptions {
   /** Create it if it is not there. */
   readonly create?: boolean
-  /** Memory for parsed trees and commits; 16 MiB by default. */
+  /** Memory for parsed trees and commits; 8 MiB by default. */
   readonly objectCacheBytes?: number
-  /** Memory for windows of pack files; 16 MiB by default. */
+  /** Memory for windows of pack files; 8 MiB by default. */
   readonly fileCacheBytes?: number
+  /** Merge packs in a worker thread, so that the event loop stays free. Only where this package runs compiled. */
+  readonly compactInThread?: boolean
 }
 
-const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024
+const DEFAULT_CACHE_BYTES = 8 * 1024 * 1024
 
 /**
  * A bare git repository on disk, which stock git may read, clone, pack and write to at the same time. One process has it
@@ -53,7 +55,7 @@ export class Repository implements ObjectReader {
     this.directory = directory
     this.#files = new WindowedFiles(options.fileCacheBytes ?? DEFAULT_CACHE_BYTES)
     this.#packs = new PackDirectory(join(directory, 'objects/pack'), this.#files)
-    this.#compaction = new Compaction(this.#packs)
+    this.#compaction = new Compaction(this.#packs, options.compactInThread ?? false)
     this.#cache = new ObjectCache(options.objectCacheBytes ?? DEFAULT_CACHE_BYTES)
     this.#refs = new Refs(directory)
   }
@@ -102,8 +104,8 @@ export class Repository implements ObjectReader {
 
   /**
    * Puts packs together into one that is compressed, with deltas between the versions of a tree or file: those that are
-   * together as large as their elder, or all. One at a time; what is written meanwhile is not part of it. Works in slices
-   * of about ten milliseconds. No object is ever dropped. The new pack is durable before the old ones go, and these
+   * together as large as their elder, or all. One at a time; what is written meanwhile is not part of it. Works in a thread of its
+   * own, or in slices of about ten milliseconds. No object is ever dropped. The new pack is durable before the old ones go, and these
    * go once nobody here reads them; after a crash at any moment the repository is whole.
    *
    * @throws ABORTED (nothing has changed), CORRUPT (a pack is damaged; nothing has changed), STORAGE_FULL, STORAGE_FAILED,
