@@ -14,6 +14,7 @@ import {
   HybridClock,
   invalid,
   isAtollError,
+  type ObjectReader,
   parseCommitId,
   parseNodeName,
   type Transport,
@@ -222,8 +223,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       state: () => branch.state,
       pin: cluster => settings.change({ cluster }),
       meet: addresses => meet(transport, settings, addresses),
-      adopt: async heads => {
-        await adopt({ history, graph, settings }, heads)
+      adopt: async (heads, atHand) => {
+        await adopt({ history, graph, settings }, heads, atHand)
         sealer.wake()
       },
       onChange: () => changes.tell(),
@@ -342,6 +343,7 @@ async function latestClock(graph: CommitGraph, branch: Branch, unsealed: readonl
 async function adopt(
   { history, graph, settings }: { history: History; graph: CommitGraph; settings: SettingsFile },
   heads: readonly CommitId[],
+  atHand: readonly ObjectReader[],
 ): Promise<void> {
   const { cluster } = settings.current
   if (!history.hasBegun && cluster !== undefined) {
@@ -349,7 +351,7 @@ async function adopt(
     await history.begin(cluster)
     await settings.change({ hasBegun: true })
   }
-  await history.adopt(heads)
+  await history.adopt(heads, atHand)
 }
 
 /** Addresses that members told are kept and dialled for ever; those known longest stay, so that nobody can push them out. */

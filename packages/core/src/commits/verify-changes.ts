@@ -1,15 +1,15 @@
 import type { ObjectStore } from '../contracts/object-store.ts'
 import { AtollError } from '../errors.ts'
 import { parseListRecordId, parseRecordId, parseStoredCollectionName, recordKey } from '../ids.ts'
-import type { ObjectId, RecordKey, RecordRef } from '../ids.ts'
+import type { CollectionName, ObjectId, RecordKey, RecordRef } from '../ids.ts'
 import { isCanonicalJson } from '../json/index.ts'
-import { applyEdits, diffStates, lookupRecord } from '../layout/index.ts'
+import { applyEdits, diffStates, findCollectionRoot, lookupRecord } from '../layout/index.ts'
 import { MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES, MAX_VALUE_BYTES } from '../limits.ts'
 import { conflictEntryRef } from '../merge/conflict-entry.ts'
 import { editOptions } from '../merge/merge-context.ts'
 import type { MergeContext } from '../merge/merge-context.ts'
 import { conflictSubject, isConflictCollection } from '../records.ts'
-import type { RecordDifference, StoredContent } from '../records.ts'
+import type { RecordDifference } from '../records.ts'
 import { decodeUtf8 } from '../text.ts'
 import { refusal } from './refusal.ts'
 
@@ -40,9 +40,7 @@ export async function verifyChanges(context: MergeContext, before: ObjectId, aft
   }
   if (changed.size === 0) throw refusal('it changes nothing')
   if (changed.size > MAX_COMMIT_CHANGES) throw refusal(`more than ${MAX_COMMIT_CHANGES} changes`)
-  for (const ref of changed.values())
-    if ((await lookupRecord(context.store, after, conflictEntryRef(ref))) !== undefined)
-      throw refusal('it changes a record and leaves its conflict entry')
+  await assertSettled(context.store, after, changed.values())
   const edits = differences.map(({ kind, collection, id, after: content }) => ({ kind, collection, id, content }))
   // The tree is a function of its records; so this proves that nothing else is in it, and that it is laid out as it must.
   const { tree } = await applyEdits(context.store, before, edits, editOptions(context))
@@ -64,14 +62,26 @@ async function verifyDifference(store: ObjectStore, difference: RecordDifference
   if (!hasLegalName(difference)) throw refusal('it changes a record whose name is not legal')
   if (kind === 'lists' && before !== undefined && after !== undefined) throw refusal('it changes a line of a List')
   if (after === undefined) return 0
-  const bytes = await readContent(store, after)
+  const bytes = after.bytes ?? store.blobAtHand?.(after.version) ?? (await store.readBlob(after.version))
   if (bytes.length > MAX_VALUE_BYTES) throw refusal(`a value of more than ${MAX_VALUE_BYTES} bytes`)
   if (after.format === 'json' && !isCanonicalBytes(bytes)) throw refusal('a value that is not canonical JSON')
   return bytes.length
 }
 
-async function readContent(store: ObjectStore, content: StoredContent): Promise<Uint8Array> {
-  return content.bytes ?? store.readBlob(content.version)
+/** Whoever writes a record has seen the conflict that it is in, and settles it. */
+async function assertSettled(store: ObjectStore, after: ObjectId, changed: Iterable<RecordRef>): Promise<void> {
+  // Few collections have conflicts at all.
+  const isInConflictByCollection = new Map<CollectionName, boolean>()
+  for (const ref of changed) {
+    const entry = conflictEntryRef(ref)
+    let isInConflict = isInConflictByCollection.get(entry.collection)
+    if (isInConflict === undefined) {
+      isInConflict = (await findCollectionRoot(store, after, entry.kind, entry.collection)) !== undefined
+      isInConflictByCollection.set(entry.collection, isInConflict)
+    }
+    if (isInConflict && (await lookupRecord(store, after, entry)) !== undefined)
+      throw refusal('it changes a record and leaves its conflict entry')
+  }
 }
 
 function isCanonicalBytes(bytes: Uint8Array): boolean {

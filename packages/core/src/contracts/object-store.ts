@@ -35,6 +35,11 @@ export interface ObjectReader {
   /** The id that these bytes have as a blob; nothing is read or written. */
   blobId(bytes: Uint8Array): ObjectId
   readBlob(id: ObjectId): Promise<Uint8Array>
+  /**
+   * The blob's bytes where they are in memory: a view to be used at once. Undefined says nothing. For those who read many:
+   * a promise costs more than a small blob.
+   */
+  blobAtHand?(id: ObjectId): Uint8Array | undefined
   /** Entries in git's order. */
   readTree(id: ObjectId): Promise<readonly TreeEntry[]>
   readCommit(id: CommitId): Promise<CommitObject>

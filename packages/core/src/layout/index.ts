@@ -1,4 +1,5 @@
 export { applyEdits, type EditedTree, type EditOptions, type EditTally } from './apply-edits.ts'
+export { findCollectionRoot } from './collection-roots.ts'
 export { diffStates, type DiffOptions } from './diff-states.ts'
 export { lookupRecord } from './lookup-record.ts'
 export { collectionToDirectory, directoryToCollection, encodeName, decodeName } from './names.ts'

@@ -13,6 +13,7 @@ import {
   mergeHead,
   mergeHeads,
   type MergeContext,
+  type ObjectReader,
   type RecordDifference,
   reduceHeads,
 } from '@atolldb/core'
@@ -135,10 +136,11 @@ export class History {
 
   /**
    * Adopts data commits that are verified and durable in the repository, with all they descend from: seals what is pending,
-   * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved.
+   * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved. `atHand` may have some of their
+   * objects in memory.
    */
-  adopt(heads: readonly CommitId[]): Promise<boolean> {
-    return this.#exclusively(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads)))
+  adopt(heads: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<boolean> {
+    return this.#exclusively(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads, atHand)))
   }
 
   /** Runs work while `main` stands still. */
@@ -158,18 +160,18 @@ export class History {
     )
   }
 
-  async #adoptNow(heads: readonly CommitId[]): Promise<boolean> {
+  async #adoptNow(heads: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<boolean> {
     const { branch, store, graph } = this.#parts
     const state = await this.#sealAll(store.pendingChanges)
     const wanted = await reduceHeads(graph, [...state.heads, ...branch.waiting, ...heads])
     // What waits no more stays named until `main` has it.
     await branch.keepWaiting([...new Set([...branch.waiting, ...wanted.waiting])])
-    const moved = await this.#mergeAll(state, wanted.heads)
+    const moved = await this.#mergeAll(state, wanted.heads, atHand)
     await branch.keepWaiting(wanted.waiting)
     return moved
   }
 
-  async #mergeAll(before: BranchState, heads: readonly CommitId[]): Promise<boolean> {
+  async #mergeAll(before: BranchState, heads: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
     let state = before
     const added = heads.filter(id => !state.heads.includes(id))
     if (added.length === 0) return false
@@ -181,7 +183,7 @@ export class History {
     }
     let moved = false
     for (const head of added) {
-      const next = await this.#merge(state, head)
+      const next = await this.#merge(state, head, atHand)
       if (next === undefined) continue
       state = next
       moved = true
@@ -190,8 +192,8 @@ export class History {
   }
 
   /** One head more: merged, durable, visible. */
-  async #merge(state: BranchState, head: CommitId): Promise<BranchState | undefined> {
-    const stage = this.#parts.repository.stage()
+  async #merge(state: BranchState, head: CommitId, atHand: readonly ObjectReader[]): Promise<BranchState | undefined> {
+    const stage = this.#parts.repository.stage({ readers: atHand })
     const merged = await mergeHead(this.#context(stage), state, head)
     if (merged.unchanged) return undefined
     const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, merged)

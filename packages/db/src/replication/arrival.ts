@@ -6,11 +6,12 @@ import {
   type GraphNode,
   isAhead,
   isAtollError,
+  type ObjectReader,
   type VerifyCommitSignature,
   verifyCommit,
 } from '@atolldb/core'
 import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
-import { breathe } from '../scheduling/breathe.ts'
+import { breatheInSlices } from '../scheduling/breathe.ts'
 import { copyPack, copyTree } from './copy-objects.ts'
 import { PackReader } from './pack-reader.ts'
 import { assertWhole } from './whole-pack.ts'
@@ -33,6 +34,8 @@ export interface Arrival {
   readonly tips: readonly CommitId[]
   /** Did it bring a commit that was not here yet? */
   readonly isNews: boolean
+  /** Has what came in memory, for as long as it is held on to; what is not, is in the repository. */
+  readonly atHand: ObjectReader
 }
 
 /**
@@ -49,7 +52,7 @@ export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Prom
     const { nodes, isNews } = await verifyPack(parts, pack.commits(), reader, merges)
     await assertWhole(pack, merges, nodes)
     if (isNews) await keepPack(pack, merges)
-    return { tips: tipsOf(nodes.values()), isNews }
+    return { tips: tipsOf(nodes.values()), isNews, atHand: reader }
   } catch (error) {
     throw isAtollError(error, 'MISSING') ? incomplete(error) : error
   } finally {
@@ -67,6 +70,7 @@ async function verifyPack(
   const changes = new ChangeLists(graph, merges)
   const nodes = new Map<CommitId, GraphNode>()
   const now = parts.nowMs()
+  const breathe = breatheInSlices()
   let roomToHold = parts.roomToHold()
   let isNews = false
   for (const id of commits) {

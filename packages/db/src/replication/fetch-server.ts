@@ -7,14 +7,13 @@ import {
   FETCH_PACK_TARGET_BYTES,
   MAX_FRAME_BYTES,
   type NodeId,
+  type ObjectId,
 } from '@atolldb/core'
 import { PackBuilder, type Repository } from '@atolldb/git'
-import { breathe } from '../scheduling/breathe.ts'
+import { breatheInSlices } from '../scheduling/breathe.ts'
 import { type PlannedCommit, planFetch } from './fetch-plan.ts'
 import type { FrameStream } from './frames.ts'
 import { objectsToSend } from './new-objects.ts'
-
-const OBJECTS_PER_BREATH = 500
 
 /** Each answer holds a pack in memory: so many are given at a time, the others are told to come again. */
 const MAX_ANSWERS = 8
@@ -59,14 +58,19 @@ async function* answer(
   wants: readonly CommitId[],
   haves: readonly CommitId[],
 ): AsyncGenerator<Uint8Array> {
-  const plan = await planFetch(source.repository, source.graph, wants, haves, () => breatheUnlessAborted(source))
+  const slices = breatheInSlices()
+  const breathe = async (): Promise<void> => {
+    source.signal.throwIfAborted()
+    await slices()
+  }
+  const plan = await planFetch(source.repository, source.graph, wants, haves, breathe)
   let sent = 0
   while (sent < plan.length) {
     const pack = new PackBuilder()
     const first = sent
     do {
       const planned = plan[sent++]
-      if (planned !== undefined) await addCommit(source, pack, planned)
+      if (planned !== undefined) await addCommit(source, pack, planned, breathe)
     } while (sent < plan.length && pack.sizeBytes < FETCH_PACK_TARGET_BYTES)
     const { chunks } = pack.finish()
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
@@ -78,26 +82,26 @@ async function* answer(
 }
 
 /** The commit with the trees and blobs that its parent lacks; of a merge commit only itself, since its tree is recomputed. */
-async function addCommit(source: FetchSource, pack: PackBuilder, { commit, merge }: PlannedCommit): Promise<void> {
+async function addCommit(
+  source: FetchSource,
+  pack: PackBuilder,
+  { commit, merge }: PlannedCommit,
+  breathe: () => Promise<void>,
+): Promise<void> {
   const { repository, graph } = source
-  const add = async (id: Parameters<Repository['readObject']>[0]): Promise<void> => {
-    const { type, bytes } = await repository.readObject(id)
-    pack.add(type, bytes)
+  const add = async (id: ObjectId): Promise<void> => {
+    const { type, bytes } = repository.objectAtHand(id) ?? (await repository.readObject(id))
+    // Its hash was verified when it was read.
+    pack.add(type, bytes, id)
   }
   if (merge !== undefined) await add(merge)
   const [parent] = commit.parents
   const parentTree = parent === undefined ? undefined : (await graph.node(parent)).tree
-  let objects = 0
-  for await (const id of objectsToSend(repository, parentTree, commit.tree)) {
-    if (!pack.has(id)) await add(id)
-    if (++objects % OBJECTS_PER_BREATH === 0) await breatheUnlessAborted(source)
+  for await (const ids of objectsToSend(repository, parentTree, commit.tree)) {
+    for (const id of ids) if (!pack.has(id)) await add(id)
+    await breathe()
   }
   await add(commit.id)
-}
-
-async function breatheUnlessAborted({ signal }: FetchSource): Promise<void> {
-  signal.throwIfAborted()
-  await breathe()
 }
 
 /** A refusal that a peer answered with, as an error. */

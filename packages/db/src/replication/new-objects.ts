@@ -3,13 +3,13 @@ import type { ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 /**
  * The trees and blobs of a tree that an older tree lacks, as far as comparing entries of one name tells: at least what is
  * new. What moved by a level when a radix node was split, folded or pushed down counts as new, too. It is the most that a
- * pack may bring for a commit.
+ * pack may bring for a commit. A directory's at a time, those below it first.
  */
 export function newObjects(
   reader: ObjectReader,
   older: ObjectId | undefined,
   newer: ObjectId,
-): AsyncGenerator<ObjectId> {
+): AsyncGenerator<readonly ObjectId[]> {
   return compare({ reader, isMovedKnown: false }, older, newer, undefined)
 }
 
@@ -18,7 +18,7 @@ export function objectsToSend(
   reader: ObjectReader,
   older: ObjectId | undefined,
   newer: ObjectId,
-): AsyncGenerator<ObjectId> {
+): AsyncGenerator<readonly ObjectId[]> {
   return compare({ reader, isMovedKnown: true }, older, newer, undefined)
 }
 
@@ -38,7 +38,7 @@ async function* compare(
   older: ObjectId | undefined,
   newer: ObjectId,
   above: Known | undefined,
-): AsyncGenerator<ObjectId> {
+): AsyncGenerator<readonly ObjectId[]> {
   if (older === newer) return
   const { reader, isMovedKnown } = comparison
   const before = older === undefined ? [] : await reader.readTree(older)
@@ -47,12 +47,14 @@ async function* compare(
   if (isMovedKnown) for (const entry of await foldedEntries(reader, before, after)) ids.add(entry.id)
   const known: Known = { ids, above: isMovedKnown ? above : undefined }
   const treeByName = new Map(before.filter(entry => entry.type === 'tree').map(entry => [entry.name, entry.id]))
+  const here: ObjectId[] = []
   for (const entry of after) {
     if (isKnown(known, entry.id)) continue
-    if (entry.type === 'blob') yield entry.id
+    if (entry.type === 'blob') here.push(entry.id)
     else yield* compare(comparison, treeByName.get(entry.name), entry.id, known)
   }
-  yield newer
+  here.push(newer)
+  yield here
 }
 
 function isKnown(known: Known | undefined, id: ObjectId): boolean {

@@ -2,15 +2,12 @@ import { LRUCache } from 'lru-cache'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 import type { QuarantinedPack } from '@atolldb/git'
 
-/** Of packs of more objects no list of ids is kept in memory. */
-const MAX_LISTED_OBJECTS = 200_000
 /** Tree entries that are kept parsed. */
 const CACHED_ENTRIES = 50_000
 
-/** Reads a pack while it is verified: each tree is asked for several times, and most of what is asked for is not there. */
+/** Reads a pack while it is verified and adopted: each tree is asked for several times. */
 export class PackReader implements ObjectReader {
   readonly #pack: QuarantinedPack
-  readonly #ids: ReadonlySet<ObjectId> | undefined
   readonly #trees = new LRUCache<ObjectId, readonly TreeEntry[]>({
     maxSize: CACHED_ENTRIES,
     sizeCalculation: entries => 1 + entries.length,
@@ -18,15 +15,18 @@ export class PackReader implements ObjectReader {
 
   constructor(pack: QuarantinedPack) {
     this.#pack = pack
-    if (pack.objectCount <= MAX_LISTED_OBJECTS) this.#ids = new Set([...pack.objects()].map(({ id }) => id))
   }
 
   async has(id: ObjectId): Promise<boolean> {
-    return this.#ids === undefined ? this.#pack.has(id) : this.#ids.has(id)
+    return this.#pack.holds(id)
   }
 
   blobId(bytes: Uint8Array): ObjectId {
     return this.#pack.blobId(bytes)
+  }
+
+  blobAtHand(id: ObjectId): Uint8Array | undefined {
+    return this.#pack.blobAtHand(id)
   }
 
   readBlob(id: ObjectId): Promise<Uint8Array> {

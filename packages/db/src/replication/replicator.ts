@@ -15,6 +15,7 @@ import {
   MAX_HEADS_PER_MESSAGE,
   newSyncState,
   type NodeId,
+  type ObjectReader,
   step,
   type SyncEffect,
   type SyncEvent,
@@ -62,8 +63,8 @@ export interface ReplicatorParts {
   readonly pin: (cluster: CommitId) => Promise<void>
   /** Addresses of members, to be dialled from now on, over restarts too. */
   readonly meet: (addresses: readonly string[]) => Promise<void>
-  /** Adopt verified commits that are in the repository. */
-  readonly adopt: (heads: readonly CommitId[]) => Promise<void>
+  /** Adopt verified commits that are in the repository; some of their objects are at hand in memory. */
+  readonly adopt: (heads: readonly CommitId[], atHand: readonly ObjectReader[]) => Promise<void>
   /** Something that status shows has changed. */
   readonly onChange: () => void
   /** The wall clock to hold commits against; undefined while it cannot be trusted. */
@@ -374,20 +375,20 @@ export class Replicator {
   async #takePack(pack: Parameters<typeof takePack>[1], cluster: CommitId): Promise<boolean> {
     const { repository, verifySignature, trustedNowMs } = this.#parts
     const roomToHold = (): number => this.#held.room
-    const { tips, isNews } = await takePack(
+    const { tips, isNews, atHand } = await takePack(
       { repository, cluster, verifySignature, nowMs: trustedNowMs, roomToHold, signal: this.#stopping.signal },
       pack,
     )
-    await this.#adopt(tips)
+    await this.#adopt(tips, [atHand])
     this.#take({ type: 'arrived', commits: tips })
     return isNews
   }
 
   /** Adopts commits in the repository, except for those that our clock is not ready for. */
-  async #adopt(commits: readonly CommitId[]): Promise<void> {
+  async #adopt(commits: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<void> {
     const { graph, state, trustedNowMs } = this.#parts
     const { free, tips, known } = await this.#held.sift(graph, state()?.heads ?? [], commits, trustedNowMs())
-    if (tips.length > 0) await this.#parts.adopt(tips)
+    if (tips.length > 0) await this.#parts.adopt(tips, atHand)
     this.#held.release(free)
     this.#told.noteAdopted(known)
     this.#armHeld()

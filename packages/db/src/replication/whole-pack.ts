@@ -1,9 +1,7 @@
 import { AtollError, type CommitId, type GraphNode, type ObjectId, type ObjectReader } from '@atolldb/core'
 import type { QuarantinedPack } from '@atolldb/git'
-import { breathe } from '../scheduling/breathe.ts'
+import { breatheInSlices } from '../scheduling/breathe.ts'
 import { newObjects } from './new-objects.ts'
-
-const OBJECTS_PER_BREATH = 500
 
 /**
  * Does a pack hold everything that its commits need beyond what `store` has, and nothing else? A stranger neither leaves
@@ -18,22 +16,21 @@ export async function assertWhole(
   nodes: ReadonlyMap<CommitId, GraphNode>,
 ): Promise<void> {
   const needed = new Set<ObjectId>()
+  const breathe = breatheInSlices()
   for (const node of nodes.values()) {
     if (node.type === 'merge') continue
     needed.add(node.id)
     const [parent] = node.parents
     // A merge commit comes along for the sake of a commit upon it.
     if (parent !== undefined) needed.add(parent)
-    let objects = 0
-    for await (const id of newObjects(
-      store,
-      parent === undefined ? undefined : await treeOf(store, parent),
-      node.tree,
-    )) {
-      if (needed.has(id)) continue
-      if (!(await store.has(id))) throw refused(`object ${id} of commit ${node.id} is missing`)
-      needed.add(id)
-      if (++objects % OBJECTS_PER_BREATH === 0) await breathe()
+    const parentTree = parent === undefined ? undefined : await treeOf(store, parent)
+    for await (const ids of newObjects(store, parentTree, node.tree)) {
+      for (const id of ids) {
+        if (needed.has(id)) continue
+        if (!pack.holds(id) && !(await store.has(id))) throw refused(`object ${id} of commit ${node.id} is missing`)
+        needed.add(id)
+      }
+      await breathe()
     }
   }
   for (const { id, type } of pack.objects())

@@ -1,4 +1,4 @@
-import { diffStates, type ObjectId, type RecordDifference } from '@atolldb/core'
+import { diffStates, type ObjectId, type ObjectReader, type RecordDifference } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import { breathe } from '../scheduling/breathe.ts'
 import type { ViewChange } from './view.ts'
@@ -24,14 +24,13 @@ export async function* viewChanges(
 
 /** A difference with the bytes that it brings. */
 export async function loadChange(
-  reader: Pick<Repository, 'readBlob'>,
+  reader: Pick<ObjectReader, 'readBlob' | 'blobAtHand'>,
   { kind, collection, id, after }: RecordDifference,
 ): Promise<ViewChange> {
   if (after === undefined) return { kind, collection, id, content: undefined }
-  return {
-    kind,
-    collection,
-    id,
-    content: { format: after.format, bytes: after.bytes ?? (await reader.readBlob(after.version)) },
-  }
+  const { format, version } = after
+  const atHand = reader.blobAtHand?.(version)
+  // What is at hand is to be used at once, and a change waits for the view.
+  const bytes = after.bytes ?? (atHand && Buffer.from(atHand)) ?? (await reader.readBlob(version))
+  return { kind, collection, id, content: { format, bytes } }
 }

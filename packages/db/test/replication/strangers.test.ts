@@ -238,7 +238,8 @@ async function withTrees(
 ): Promise<ForgedObject[]> {
   const { newObjects } = await import('../../src/replication/new-objects.ts')
   const older = parent === undefined ? undefined : (await forger.readCommit(parent)).tree
-  for await (const id of newObjects(forger, older, tree)) objects.push({ id, ...(await forger.readObject(id)) })
+  for await (const ids of newObjects(forger, older, tree))
+    for (const id of ids) objects.push({ id, ...(await forger.readObject(id)) })
   return objects
 }
 

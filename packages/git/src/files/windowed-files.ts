@@ -11,6 +11,8 @@ export interface RandomAccessFile {
   readonly sizeBytes: number
   /** Up to `length` bytes, fewer at the end of the file: a view to be read at once. Throws system errors. */
   read(position: number, length: number): Promise<Buffer>
+  /** What is in memory from this position on, perhaps little: a view to be read at once. */
+  atHand(position: number): Buffer | undefined
   /** Closes it until the next read. */
   release(): Promise<void>
 }
@@ -21,6 +23,7 @@ export function fileInMemory(path: string, bytes: Buffer): RandomAccessFile {
     path,
     sizeBytes: bytes.length,
     read: (position, length) => Promise.resolve(bytes.subarray(position, position + length)),
+    atHand: position => bytes.subarray(position),
     release: () => Promise.resolve(),
   }
 }
@@ -91,14 +94,19 @@ export class WindowedFile implements RandomAccessFile {
     return bytes
   }
 
+  /** What is in memory from this position on, up to the edge of its window: a view to be read at once. */
+  atHand(position: number): Buffer | undefined {
+    const window = Math.floor(position / WINDOW_BYTES)
+    return this.#windows.get(this.#keyOf(window))?.subarray(position - window * WINDOW_BYTES)
+  }
+
   /** Closes it until the next read: before it is renamed or removed. */
   async release(): Promise<void> {
     await this.#files.forget(this.path)
   }
 
   async #window(window: number): Promise<Buffer> {
-    // Files and windows have numbers below 2^27 and 2^26.
-    const key = this.#number * 2 ** 26 + window
+    const key = this.#keyOf(window)
     const cached = this.#windows.get(key)
     if (cached !== undefined) return cached
     const start = window * WINDOW_BYTES
@@ -106,5 +114,10 @@ export class WindowedFile implements RandomAccessFile {
     const bytes = await this.#files.read(this.path, start, Math.min(WINDOW_BYTES, this.sizeBytes - start))
     this.#windows.set(key, bytes)
     return bytes
+  }
+
+  #keyOf(window: number): number {
+    // Files and windows have numbers below 2^27 and 2^26.
+    return this.#number * 2 ** 26 + window
   }
 }

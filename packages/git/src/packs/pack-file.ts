@@ -52,6 +52,7 @@ export class PackFile {
   readonly file: RandomAccessFile
   readonly index: PackIndex
   #checked: Promise<void> | undefined
+  #isChecked = false
   readonly #serial = ++lastSerial
   #readsUnderWay = 0
   #onIdle: (() => void) | undefined
@@ -78,6 +79,16 @@ export class PackFile {
     }
   }
 
+  /**
+   * The same where all that it takes is in memory: a view to be used at once. Undefined where it is not, and where it is
+   * damaged: then `read` says more.
+   */
+  atHand(id: ObjectId, offset: number): PackedBytes | undefined {
+    if (!this.#isChecked) return undefined
+    const object = this.#entryAtHand(offset) ?? resolvedObjects.get(this.#keyOf(offset))
+    return object !== undefined && hashObject(object.type, object.bytes) === id ? object : undefined
+  }
+
   /** Resolves when no read is under way: before the pack is removed. */
   async idle(): Promise<void> {
     if (this.#readsUnderWay > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
@@ -96,6 +107,7 @@ export class PackFile {
       const trailer = await this.file.read(this.file.sizeBytes - CHECKSUM_BYTES, CHECKSUM_BYTES)
       if (count !== this.index.objectCount || trailer.compare(this.index.packChecksum) !== 0)
         throw new MalformedObject('a pack that is not the one of its index')
+      this.#isChecked = true
     } catch (error) {
       this.#checked = undefined
       throw error
@@ -153,6 +165,17 @@ export class PackFile {
       baseOffset = await this.#baseOffset(bytes.toString('hex', headerEnd, start) as ObjectId)
     }
     return { kind, content: inflateExactly(bytes, start, size).content, baseOffset }
+  }
+
+  /** Of an object that is no delta. */
+  #entryAtHand(offset: number): PackedBytes | undefined {
+    const bytes = this.file.atHand(offset)
+    // The trailer of the pack is no part of a stream.
+    if (bytes === undefined || bytes.length < LONGEST_ENTRY_HEADER || offset < PACK_HEADER_BYTES) return undefined
+    const { kind, size, end } = parseEntryHeader(bytes, 0)
+    if (kind === 'ofs-delta' || kind === 'ref-delta' || size > MAX_OBJECT_BYTES) return undefined
+    if (bytes.length < end + longestStream(size) + CHECKSUM_BYTES) return undefined
+    return { type: kind, bytes: inflateExactly(bytes, end, size).content }
   }
 
   async #baseOffset(id: ObjectId): Promise<number> {

@@ -12,6 +12,8 @@ export interface PackIndex {
   readonly packChecksum: Uint8Array
   /** The object's offset in the pack. @throws MalformedObject; or system errors */
   find(id: ObjectId): number | undefined | Promise<number | undefined>
+  /** The same as far as it can be told from what is in memory. */
+  findAtHand(id: ObjectId): number | undefined | 'unknown'
   /** Closes its file, if it has one, until it is asked again. */
   release(): Promise<void>
 }
@@ -103,6 +105,10 @@ export class MemoryPackIndex implements PackIndex {
     return place === undefined ? undefined : this.#offset(place)
   }
 
+  findAtHand(id: ObjectId): number | undefined {
+    return this.find(id)
+  }
+
   async release(): Promise<void> {
     // All of it is in memory.
   }
@@ -158,6 +164,22 @@ export class PagedPackIndex implements PackIndex {
     if (place !== undefined) return this.#offset(low + place)
     await (this.#verified ??= this.#verify())
     return undefined
+  }
+
+  findAtHand(id: ObjectId): number | undefined | 'unknown' {
+    wantedId.write(id, 'hex')
+    if (this.#filter?.mayHave(wantedId) === false) return undefined
+    const [low, high] = this.#layout.range(wantedId[0]!)
+    const length = (high - low) * OBJECT_ID_BYTES
+    const ids = this.#file.atHand(this.#layout.idsAt + low * OBJECT_ID_BYTES)
+    if (ids === undefined || ids.length < length) return 'unknown'
+    const place = placeIn(ids, 0, 0, high - low, wantedId)
+    // Before the checksum is verified, nothing is known to be missing.
+    if (place === undefined) return this.#filter === undefined ? 'unknown' : undefined
+    const offset = this.#file.atHand(this.#layout.offsetsAt + (low + place) * 4)
+    if (offset === undefined || offset.length < 4) return 'unknown'
+    const at = offset.readUInt32BE()
+    return at < LARGE_OFFSET ? at : 'unknown'
   }
 
   async release(): Promise<void> {

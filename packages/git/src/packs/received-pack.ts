@@ -5,6 +5,7 @@ import { hashObject, type ObjectType } from '../objects/object-id.ts'
 import { parseTree } from '../objects/tree.ts'
 import { ByteSource } from './byte-source.ts'
 import { inflateExactly, longestStream } from './inflate.ts'
+import { KeptContents } from './kept-contents.ts'
 import { LONGEST_ENTRY_HEADER, PACK_HEADER_BYTES, parseEntryHeader, parsePackHeader } from './pack-format.ts'
 import { PackIndexBuilder } from './pack-index-builder.ts'
 import type { PackLimits } from './pack-limits.ts'
@@ -26,6 +27,8 @@ export interface ReceivedPack {
   readonly sizeBytes: number
   readonly index: Buffer
   readonly table: ObjectTable
+  /** What is in memory of it. */
+  readonly kept: KeptContents
 }
 
 /** The objects in the order of the pack; columns, so that a million are affordable. */
@@ -80,12 +83,12 @@ export async function receivePackFile(
     if (count === 0) throw new MalformedObject('a pack of no objects')
     if (count > limits.objects) throw new MalformedObject(`a pack of ${count} objects`)
     bytes.takeTo(PACK_HEADER_BYTES)
-    const { entries, table } = await receiveObjects(bytes, count, limits)
+    const { entries, table, kept } = await receiveObjects(bytes, count, limits)
     const checksum = await bytes.takeChecksum()
     const index = await entries.buildInSlices(checksum, new TimeSlice())
     if (index === undefined) throw new MalformedObject('a pack with an object twice')
     await bytes.finish()
-    return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table }
+    return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table, kept }
   } catch (error) {
     await bytes.abandon()
     throw error
@@ -96,10 +99,11 @@ async function receiveObjects(
   bytes: ByteSource,
   count: number,
   limits: PackLimits,
-): Promise<{ entries: PackIndexBuilder; table: ObjectTable }> {
+): Promise<{ entries: PackIndexBuilder; table: ObjectTable; kept: KeptContents }> {
   const entries = new PackIndexBuilder()
   const types = new Uint8Array(count)
   const sizes = new Uint32Array(count)
+  const kept = new KeptContents()
   const slice = new TimeSlice()
   let inflatedBytes = 0
   for (let number = 0; number < count; number++) {
@@ -112,12 +116,15 @@ async function receiveObjects(
     await bytes.fill(headerBytes + longestStream(size))
     const { bytes: window, at } = bytes.window
     const { content, end } = inflateExactly(window, at + headerBytes, size)
-    checkForm(type, content)
-    entries.add(hashObject(type, content), offset, bytes.takeTo(end))
+    const id = hashObject(type, content)
+    if (type === 'blob') kept.keepBlob(id, content)
+    else if (type === 'tree') kept.keepTree(id, parseTree(content))
+    else parseCommit(content)
+    entries.add(id, offset, bytes.takeTo(end))
     types[number] = typeNumbers.indexOf(type)
     sizes[number] = size
   }
-  return { entries, table: new ObjectTable(entries, types, sizes) }
+  return { entries, table: new ObjectTable(entries, types, sizes), kept }
 }
 
 function receiveHeader(
@@ -130,9 +137,4 @@ function receiveHeader(
   const limit = kind === 'commit' ? limits.commitBytes : limits.objectBytes
   if (size > limit) throw new MalformedObject(`a ${kind} of ${size} bytes`)
   return { type: kind, size, headerBytes: end - at }
-}
-
-function checkForm(type: ObjectType, content: Buffer): void {
-  if (type === 'tree') parseTree(content)
-  else if (type === 'commit') parseCommit(content)
 }

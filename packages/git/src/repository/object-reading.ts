@@ -7,6 +7,6 @@ export function missingObject(type: ObjectType | 'object', id: ObjectId): AtollE
 }
 
 /** Small views keep large windows alive: what leaves the package stands alone. */
-export function copyOut(bytes: Buffer): Uint8Array {
+export function copyOut(bytes: Uint8Array): Uint8Array {
   return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
 }

@@ -55,6 +55,20 @@ export class PackDirectory {
     return this.#search(id, (pack, offset) => pack.read(id, offset))
   }
 
+  /** The object where all that it takes to read it is in memory: a view to be used at once. Undefined says nothing. */
+  atHand(id: ObjectId): PackedBytes | undefined {
+    try {
+      for (const pack of this.#packs) {
+        const offset = pack.index.findAtHand(id)
+        if (offset !== undefined) return offset === 'unknown' ? undefined : pack.atHand(id, offset)
+      }
+    } catch (error) {
+      // Damage is told by `read`.
+      if (!(error instanceof MalformedObject)) throw error
+    }
+    return undefined
+  }
+
   /** @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
   async has(id: ObjectId): Promise<boolean> {
     return (await this.#search(id, () => true)) ?? false

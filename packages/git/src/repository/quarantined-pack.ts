@@ -31,6 +31,7 @@ export class QuarantinedPack implements ObjectReader {
   readonly objectCount: number
   readonly #directory: string
   readonly #received: ReceivedPack
+  readonly #index: MemoryPackIndex
   readonly #pack: PackFile
   readonly #packs: PackDirectory
   #state: 'quarantined' | 'adopting' | 'adopted' | 'failed' | 'discarded' = 'quarantined'
@@ -42,7 +43,8 @@ export class QuarantinedPack implements ObjectReader {
     this.#directory = directory
     this.#received = received
     this.#packs = packs
-    this.#pack = new PackFile(files.file(packPath(directory), received.sizeBytes), new MemoryPackIndex(received.index))
+    this.#index = new MemoryPackIndex(received.index)
+    this.#pack = new PackFile(files.file(packPath(directory), received.sizeBytes), this.#index)
   }
 
   /** Every object, in the order of the pack. */
@@ -60,15 +62,25 @@ export class QuarantinedPack implements ObjectReader {
   }
 
   async has(id: ObjectId): Promise<boolean> {
-    return this.#pack.index.find(id) !== undefined
+    return this.holds(id)
+  }
+
+  /** Is the object one of the pack's, and can be read? Without a promise, for those who ask for many. */
+  holds(id: ObjectId): boolean {
+    return this.#state !== 'discarded' && this.#index.find(id) !== undefined
+  }
+
+  /** Good for as long as it is held on to. */
+  blobAtHand(id: ObjectId): Uint8Array | undefined {
+    return this.#received.kept.blob(id)
   }
 
   async readBlob(id: ObjectId): Promise<Uint8Array> {
-    return copyOut(await this.#read('blob', id))
+    return copyOut(this.#received.kept.blob(id) ?? (await this.#read('blob', id)))
   }
 
   async readTree(id: ObjectId): Promise<readonly TreeEntry[]> {
-    return parseTree(await this.#read('tree', id))
+    return this.#received.kept.tree(id) ?? parseTree(await this.#read('tree', id))
   }
 
   async readCommit(id: CommitId): Promise<CommitObject> {
@@ -117,7 +129,7 @@ export class QuarantinedPack implements ObjectReader {
   }
 
   async #readQuarantined(id: ObjectId): Promise<{ type: ObjectType; bytes: Buffer } | undefined> {
-    const offset = await this.#pack.index.find(id)
+    const offset = this.#index.find(id)
     if (offset === undefined) return undefined
     try {
       return await this.#pack.read(id, offset)

@@ -130,6 +130,11 @@ export class Repository implements ObjectReader {
     return false
   }
 
+  blobAtHand(id: ObjectId): Uint8Array | undefined {
+    const object = this.objectAtHand(id)
+    return object?.type === 'blob' ? object.bytes : undefined
+  }
+
   async readBlob(id: ObjectId): Promise<Uint8Array> {
     return copyOut((await this.#read('blob', id)).bytes)
   }
@@ -156,6 +161,12 @@ export class Repository implements ObjectReader {
   async readObject(id: ObjectId): Promise<RawObject> {
     const { type, bytes } = await this.#find(id, 'object')
     return { type, bytes: copyOut(bytes) }
+  }
+
+  /** The same where it is in memory: a view to be used at once. Undefined says nothing. */
+  objectAtHand(id: ObjectId): RawObject | undefined {
+    this.#assertOpen()
+    return this.#packs.atHand(id)
   }
 
   /**
@@ -206,6 +217,8 @@ export class Repository implements ObjectReader {
   /** Packs, then loose objects, then all again if packs have come or gone meanwhile. */
   async #find(id: ObjectId, wanted: ObjectType | 'object'): Promise<PackedBytes & { durable: boolean }> {
     this.#assertOpen()
+    const atHand = this.#packs.atHand(id)
+    if (atHand !== undefined) return { ...atHand, durable: true }
     for (let round = 0; round < 2; round++) {
       const packed = await this.#packs.read(id)
       if (packed !== undefined) return { ...packed, durable: true }

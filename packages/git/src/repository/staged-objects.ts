@@ -67,6 +67,15 @@ export class StagedObjects implements ObjectStore {
     return false
   }
 
+  blobAtHand(id: ObjectId): Uint8Array | undefined {
+    if (this.#builder.typeOf(id) === 'blob') return this.#builder.read(id)
+    for (const reader of this.#behind) {
+      const bytes = reader.blobAtHand?.(id)
+      if (bytes !== undefined) return bytes
+    }
+    return undefined
+  }
+
   async readBlob(id: ObjectId): Promise<Uint8Array> {
     if (this.#builder.typeOf(id) === 'blob') return this.#builder.read(id)!
     return (await this.#readerOf(id)).readBlob(id)
