@@ -1,3 +1,8 @@
+export { checkLooseObjects } from './damage/check-loose.ts'
+export { checkPack, type PackCheck } from './damage/check-pack.ts'
+export type { FileDamage } from './damage/file-damage.ts'
+export { mendPack, type MendedPack, type SetAside } from './damage/mend-pack.ts'
+export { listPackNames, type PackName } from './damage/pack-names.ts'
 export {
   makeDirectoryDurably,
   removeDurably,
@@ -18,6 +23,7 @@ export { packLimits, type PackLimits } from './packs/pack-limits.ts'
 export type { PackedObject } from './packs/received-pack.ts'
 export type { QuarantinedPack } from './repository/quarantined-pack.ts'
 export type { CompactionOptions, CompactionSummary } from './repository/compaction.ts'
+export { checkRepositoryFiles, createRepository } from './repository/layout.ts'
 export { checkRefName, isRefName } from './repository/ref-name.ts'
 export { Repository, type RepositoryOptions } from './repository/repository.ts'
 export type { CommittedPack, StagedObjects } from './repository/staged-objects.ts'

@@ -6,3 +6,13 @@
 export class MalformedObject extends Error {
   override readonly name = 'MalformedObject'
 }
+
+/** Undefined where what was read is malformed. */
+export async function unlessMalformed<Result>(read: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof MalformedObject) return undefined
+    throw error
+  }
+}

@@ -35,6 +35,8 @@ export interface PackEntry {
   readonly content: Buffer
   /** Of a delta. */
   readonly baseOffset: number
+  /** Where the next one begins. */
+  readonly end: number
 }
 
 /** Objects that are, or stand upon, a base of a delta; of all packs together. */
@@ -71,7 +73,7 @@ export class PackFile {
     this.#readsUnderWay++
     try {
       await (this.#checked ??= this.#check())
-      const object = await this.#resolve(offset)
+      const object = await this.resolve(offset)
       if (hashObject(object.type, object.bytes) !== id) throw new MalformedObject(`object ${id} is damaged`)
       return object
     } finally {
@@ -114,8 +116,13 @@ export class PackFile {
     }
   }
 
-  /** Neighbours share most of their chains, so what was resolved on the way is kept for the next. */
-  async #resolve(offset: number): Promise<PackedBytes> {
+  /**
+   * The object whose entry begins at this offset, whatever its id, and whether or not the pack is the one of its index.
+   * Neighbours share most of their chains, so what was resolved on the way is kept for the next.
+   *
+   * @throws MalformedObject; system errors
+   */
+  async resolve(offset: number): Promise<PackedBytes> {
     const deltas: { offset: number; content: Buffer }[] = []
     let at = offset
     let resolved = resolvedObjects.get(this.#keyOf(at))
@@ -164,7 +171,8 @@ export class PackFile {
       start = headerEnd + LONGEST_BASE
       baseOffset = await this.#baseOffset(bytes.toString('hex', headerEnd, start) as ObjectId)
     }
-    return { kind, content: inflateExactly(bytes, start, size).content, baseOffset }
+    const inflated = inflateExactly(bytes, start, size)
+    return { kind, content: inflated.content, baseOffset, end: offset + inflated.end }
   }
 
   /** Of an object that is no delta. */

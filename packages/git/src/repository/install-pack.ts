@@ -1,13 +1,16 @@
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from '../files/durable-files.ts'
+import { randomSuffix, syncDirectory, writeNewFile } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
+import type { BuiltPack } from '../packs/pack-builder.ts'
 
 /**
  * Our unfinished files in `objects/pack` begin with this; git's own with `tmp_`. They must not end in `.idx`: git opens
  * whatever does, and complains.
  */
 export const TEMPORARY_PREFIX = 'tmp_atoll_'
+/** With a pack's name behind it: the index of a pack whose objects are in another one, and that is being removed. */
+export const GONE_PREFIX = `${TEMPORARY_PREFIX}gone_`
 
 /**
  * Moves a pack and its index into a repository under the pack's name, the pack first: git looks for indexes, so it sees
@@ -24,6 +27,15 @@ export async function installPack(
   await moveUnlessThere(temporary.pack, join(packDirectory, `pack-${name}.pack`))
   await moveUnlessThere(temporary.index, join(packDirectory, `pack-${name}.idx`))
   await syncDirectory(packDirectory)
+}
+
+/** Writes a pack from memory and installs it; as durable as `installPack` when it resolves. @throws as that */
+export async function writePack(packDirectory: string, { name, chunks, index }: BuiltPack): Promise<void> {
+  const stem = join(packDirectory, TEMPORARY_PREFIX)
+  const temporary = { pack: `${stem}pack_${randomSuffix()}`, index: `${stem}idx_${randomSuffix()}` }
+  await writeNewFile(temporary.pack, chunks, { mode: 0o444 })
+  await writeNewFile(temporary.index, [index], { mode: 0o444 })
+  await installPack(packDirectory, name, temporary)
 }
 
 async function moveUnlessThere(from: string, to: string): Promise<void> {

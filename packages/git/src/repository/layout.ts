@@ -9,12 +9,13 @@
  *     refs/heads/
  *     info/
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError } from '@atolldb/core'
+import type { FileDamage } from '../damage/file-damage.ts'
 import { makeDirectoryDurably, writeFileDurably } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
-import { TEMPORARY_PREFIX } from './install-pack.ts'
+import { GONE_PREFIX, TEMPORARY_PREFIX } from './install-pack.ts'
 import { QUARANTINE_PREFIX } from './quarantined-pack.ts'
 
 const HEAD = 'ref: refs/heads/main\n'
@@ -54,6 +55,36 @@ export async function checkRepositoryFormat(directory: string): Promise<void> {
     })
 }
 
+const configLine = /^\s*(?:[#;].*|\[[\w-]+(?: "[^"]*")?\]|[A-Za-z][A-Za-z0-9-]*\s*=.*)?$/
+
+/** `HEAD` and `config`, as far as stock git and we must agree on them. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function checkRepositoryFiles(directory: string): Promise<FileDamage[]> {
+  const damages: FileDamage[] = []
+  const check = async (name: string, problem: (text: string) => string | undefined): Promise<void> => {
+    const file = join(directory, name)
+    const text = await onFile(file, () => readFileIfThere(file))
+    const reason = text === undefined ? 'it is not there' : problem(text)
+    if (reason !== undefined) damages.push({ file, reason })
+  }
+  await check('HEAD', text => (text === HEAD ? undefined : `not ${JSON.stringify(HEAD)}`))
+  await check('config', text => {
+    const strange = text.split('\n').find(line => !configLine.test(line))
+    if (strange !== undefined) return `a line of unknown form: ${JSON.stringify(strange.slice(0, 80))}`
+    if (!/^\s*repositoryformatversion\s*=\s*\d+\s*$/im.test(text)) return 'no repositoryformatversion'
+    return /^\s*bare\s*=\s*true\s*$/im.test(text) ? undefined : 'not that of a bare repository'
+  })
+  return damages
+}
+
+async function readFileIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+
 /** @throws NOT_ACCESSIBLE (it is a file, or closed to us), STORAGE_FAILED */
 export async function isRepository(directory: string): Promise<boolean> {
   return onFile(directory, async () => {
@@ -67,31 +98,21 @@ export async function isRepository(directory: string): Promise<boolean> {
   })
 }
 
-/** Stock git may be about to put the index beside a pack: it is given this long. */
-const ORPHAN_AGE_MS = 60 * 60 * 1000
-
-/** A crash while old packs were removed, or before a new one had its index, leaves files that nobody looks at. */
-async function removeOrphans(path: string): Promise<void> {
+/**
+ * A crash while a merged pack was removed leaves its index under a name that says so. A pack that merely has no index is left
+ * alone: it may be the only copy of what is in it.
+ */
+async function removeGonePacks(path: string): Promise<void> {
   await onFile(path, async () => {
-    const names = await readdir(path)
-    const indexed = new Set(names.filter(name => name.endsWith('.idx')).map(name => name.slice(0, -'.idx'.length)))
-    for (const name of names) {
-      const stem = /^(pack-[0-9a-f]{40})\.(?:pack|rev|bitmap)$/.exec(name)?.[1]
-      if (stem === undefined || indexed.has(stem)) continue
-      const bornMs = await changeTime(join(path, name))
-      if (bornMs !== undefined && Date.now() - bornMs > ORPHAN_AGE_MS) await rm(join(path, name), { force: true })
+    const names = new Set(await readdir(path))
+    for (const gone of names) {
+      if (!gone.startsWith(GONE_PREFIX)) continue
+      const stem = `pack-${gone.slice(GONE_PREFIX.length)}`
+      // One of that name may have been made again.
+      if (names.has(`${stem}.idx`)) continue
+      for (const extension of ['pack', 'rev', 'bitmap']) await rm(join(path, `${stem}.${extension}`), { force: true })
     }
   })
-}
-
-/** Undefined for a file that stock git, or a compaction, has just removed. Throws system errors. */
-async function changeTime(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).ctimeMs
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
 }
 
 /**
@@ -107,8 +128,8 @@ export async function removeLeftovers(directory: string): Promise<void> {
     })
   }
   await remove('objects', name => name.startsWith(QUARANTINE_PREFIX))
+  await removeGonePacks(join(directory, 'objects/pack'))
   await remove('objects/pack', name => name.startsWith(TEMPORARY_PREFIX))
-  await removeOrphans(join(directory, 'objects/pack'))
   await remove('.', name => name === 'packed-refs.lock' || /^(HEAD|config)\.tmp-/.test(name))
   const refs = join(directory, 'refs')
   await onFile(refs, async () => {

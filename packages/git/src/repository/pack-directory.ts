@@ -1,17 +1,18 @@
-import { readdir, stat, unlink } from 'node:fs/promises'
+import { readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError, type ObjectId } from '@atolldb/core'
+import { AtollError, isAtollError, type ObjectId } from '@atolldb/core'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, translateSystemError } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 import { openPack } from '../packs/open-pack.ts'
 import type { PackFile, PackedBytes } from '../packs/pack-file.ts'
+import { GONE_PREFIX } from './install-pack.ts'
 
 /** Files beside a pack that say that it is not to be merged: by its owner, as a partial clone, for objects soon to go. */
 const KEEPING = ['.keep', '.promisor', '.mtimes']
-/** What stock git may have put beside a pack; without the index the rest is nothing to anybody, so that goes first. */
-const PACK_FILES = ['.idx', '.pack', '.rev', '.bitmap']
+/** Beside the index; what stock git may have put there too. */
+const PACK_FILES = ['.pack', '.rev', '.bitmap']
 // A change within this time of a listing may not show in the directory's modification time.
 const RACY_MS = 100
 
@@ -22,6 +23,7 @@ const RACY_MS = 100
 export class PackDirectory {
   readonly path: string
   readonly #files: WindowedFiles
+  readonly #passesOverDamage: boolean
   #packs: readonly PackFile[] = []
   #names = new Set<string>()
   /** Not to be merged. */
@@ -36,9 +38,11 @@ export class PackDirectory {
   #modifiedMs = -Infinity
   #refreshing: Promise<boolean> | undefined
 
-  constructor(path: string, files: WindowedFiles) {
+  /** @param passesOverDamage packs whose index is damaged are as if they were not there */
+  constructor(path: string, files: WindowedFiles, passesOverDamage = false) {
     this.path = path
     this.#files = files
+    this.#passesOverDamage = passesOverDamage
   }
 
   get packCount(): number {
@@ -110,10 +114,7 @@ export class PackDirectory {
         if (this.nameOf(pack) === name) continue
         await pack.idle()
         await pack.release()
-        for (const extension of PACK_FILES) {
-          const file = `pack-${this.nameOf(pack)}${extension}`
-          if (files.has(file)) await this.#unlink(file)
-        }
+        await this.#removeFiles(this.nameOf(pack), files)
         // Who came late may have opened it again.
         await pack.release()
       }
@@ -121,6 +122,24 @@ export class PackDirectory {
     } finally {
       for (const source of names) this.#retired.delete(source)
     }
+  }
+
+  /**
+   * Without the index the rest is nothing to anybody, so that goes first; under another name, since a pack that merely lost
+   * its index may be the only copy of what is in it.
+   */
+  async #removeFiles(name: string, files: ReadonlySet<string>): Promise<void> {
+    const gone = `${GONE_PREFIX}${name}`
+    await onFile(this.path, async () => {
+      try {
+        await rename(this.#pathOf(name, 'idx'), join(this.path, gone))
+      } catch (error) {
+        if (!isNotFound(error)) throw error
+      }
+    })
+    for (const extension of PACK_FILES)
+      if (files.has(`pack-${name}${extension}`)) await this.#unlink(`pack-${name}${extension}`)
+    await this.#unlink(gone)
   }
 
   #note(name: string): void {
@@ -192,6 +211,7 @@ export class PackDirectory {
     try {
       await this.add(name)
     } catch (error) {
+      if (this.#passesOverDamage && isAtollError(error, 'CORRUPT')) return
       // Stock git removes packs that it has put together.
       if (!(error instanceof AtollError && isNotFound(error.cause))) throw error
     }
@@ -215,6 +235,7 @@ export class PackDirectory {
   }
 
   async #searchOnce<T>(id: ObjectId, ask: (pack: PackFile, offset: number) => T | Promise<T>): Promise<T | undefined> {
+    let damaged: { pack: PackFile; error: MalformedObject } | undefined
     for (const pack of this.#packs) {
       try {
         // Most indexes are in memory; waiting for each would cost more than the search.
@@ -223,9 +244,13 @@ export class PackDirectory {
         if (offset !== undefined) return await ask(pack, offset)
       } catch (error) {
         // Removed under our hands: what it held is in another pack now, which the next refresh finds.
-        if (!isNotFound(error)) throw translateDamage(error, pack.file.path)
+        if (isNotFound(error)) continue
+        if (!(error instanceof MalformedObject)) throw translateDamage(error, pack.file.path)
+        // A damaged object may be whole in another pack.
+        damaged ??= { pack, error }
       }
     }
+    if (damaged !== undefined) throw translateDamage(damaged.error, damaged.pack.file.path)
     return undefined
   }
 

@@ -5,7 +5,8 @@
  */
 import { readdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { AtollError, isObjectId, type ObjectId } from '@atolldb/core'
+import { AtollError, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
+import type { FileDamage } from '../damage/file-damage.ts'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, systemErrorCode } from '../files/system-errors.ts'
 import { RefLock } from './ref-lock.ts'
@@ -81,6 +82,22 @@ export class Refs {
     } finally {
       await lock.release()
     }
+  }
+
+  /** Every file of refs that cannot be read for what it is. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+  async check(): Promise<FileDamage[]> {
+    const damages: FileDamage[] = []
+    const orDamage = async (read: () => Promise<unknown>): Promise<void> => {
+      try {
+        await read()
+      } catch (error) {
+        if (!isAtollError(error, 'CORRUPT')) throw error
+        damages.push(error.data)
+      }
+    }
+    await orDamage(() => this.#readPacked())
+    for (const name of await this.#looseNames('refs')) await orDamage(() => this.#readLoose(name))
+    return damages
   }
 
   async #compare(name: string, previous: ObjectId | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AtollError, EMPTY_TREE } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
+import type { FileDamage } from '../damage/file-damage.ts'
 import { WindowedFiles } from '../files/windowed-files.ts'
 import { parseCommit } from '../objects/commit.ts'
 import { hashObject, type ObjectType } from '../objects/object-id.ts'
@@ -21,6 +22,11 @@ import { StagedObjects } from './staged-objects.ts'
 export interface RepositoryOptions {
   /** Create it if it is not there. */
   readonly create?: boolean
+  /**
+   * Only to look at one that may be damaged, or that another process has open: removes nothing that a crash left behind, and
+   * passes over packs whose index is damaged.
+   */
+  readonly inspect?: boolean
   /** Memory for parsed trees and commits; 8 MiB by default. */
   readonly objectCacheBytes?: number
   /** Memory for windows of pack files; 8 MiB by default. */
@@ -54,7 +60,7 @@ export class Repository implements ObjectReader {
   private constructor(directory: string, options: RepositoryOptions) {
     this.directory = directory
     this.#files = new WindowedFiles(options.fileCacheBytes ?? DEFAULT_CACHE_BYTES)
-    this.#packs = new PackDirectory(join(directory, 'objects/pack'), this.#files)
+    this.#packs = new PackDirectory(join(directory, 'objects/pack'), this.#files, options.inspect)
     this.#compaction = new Compaction(this.#packs, options.compactInThread ?? false)
     this.#cache = new ObjectCache(options.objectCacheBytes ?? DEFAULT_CACHE_BYTES)
     this.#refs = new Refs(directory)
@@ -73,7 +79,7 @@ export class Repository implements ObjectReader {
       await createRepository(directory)
     }
     await checkRepositoryFormat(directory)
-    await removeLeftovers(directory)
+    if (options.inspect !== true) await removeLeftovers(directory)
     const repository = new Repository(directory, options)
     try {
       await repository.#packs.refresh()
@@ -196,6 +202,11 @@ export class Repository implements ObjectReader {
   /** Every ref whose name begins with the prefix, sorted by name. */
   async listRefs(prefix: string): Promise<Map<string, ObjectId>> {
     return this.#refs.list(prefix)
+  }
+
+  /** Every file of refs that is damaged. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+  async checkRefs(): Promise<FileDamage[]> {
+    return this.#refs.check()
   }
 
   /** Compare-and-swap; `previous` undefined creates. Durable when it resolves. @throws CONFLICT and others: {@link Refs} */

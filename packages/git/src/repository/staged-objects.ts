@@ -1,13 +1,11 @@
-import { join } from 'node:path'
 import { assert } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, ObjectStore, TreeEntry } from '@atolldb/core'
-import { randomSuffix, writeNewFile } from '../files/durable-files.ts'
 import { encodeCommit, parseCommit } from '../objects/commit.ts'
 import { hashObject } from '../objects/object-id.ts'
 import { encodeTree, parseTree } from '../objects/tree.ts'
 import { PackBuilder, type BuiltPack } from '../packs/pack-builder.ts'
 import type { ObjectCache } from './object-cache.ts'
-import { installPack, TEMPORARY_PREFIX } from './install-pack.ts'
+import { writePack } from './install-pack.ts'
 import type { PackDirectory } from './pack-directory.ts'
 
 export interface CommittedPack {
@@ -104,12 +102,8 @@ export class StagedObjects implements ObjectStore {
    */
   async commit(): Promise<CommittedPack | undefined> {
     if (this.#builder.objectCount === 0) return undefined
-    const { name, objectCount, chunks, index } = (this.#built ??= this.#builder.finish())
-    const stem = join(this.#packs.path, TEMPORARY_PREFIX)
-    const temporary = { pack: `${stem}pack_${randomSuffix()}`, index: `${stem}idx_${randomSuffix()}` }
-    await writeNewFile(temporary.pack, chunks, { mode: 0o444 })
-    await writeNewFile(temporary.index, [index], { mode: 0o444 })
-    await installPack(this.#packs.path, name, temporary)
+    const { name, objectCount, chunks } = (this.#built ??= this.#builder.finish())
+    await writePack(this.#packs.path, this.#built)
     await this.#packs.add(name)
     // Read and written together are what the next stage begins with.
     for (const [id, entries] of this.#trees) this.#cache.trees.set(id, entries)
