@@ -8,7 +8,7 @@ const note = /\b(TODO|FIXME|XXX|HACK)\b/
 /** These name what they forbid. */
 const exempt = /^(scripts\/tidy\/|test\/tidy\.test\.ts$)/
 const mayPrint = /^(packages\/cli|scripts|bench|examples|test)\//
-const mayExportDefault = /(^|\/)[a-z]+\.config\.ts$/
+const mayExportDefault = /(^|\/)[a-z.]+\.config\.ts$/
 
 export function* leftovers(project) {
   for (const [file, text] of project.files) {
