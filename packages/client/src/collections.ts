@@ -26,9 +26,11 @@ export interface ReadableClient<T> {
   get(id: string, options?: CallOptions): Promise<T | undefined>
   getRecord(id: string, options?: CallOptions): Promise<Versioned<T> | undefined>
   getMany(ids: readonly string[], options?: CallOptions): Promise<(T | undefined)[]>
+  has(id: string, options?: CallOptions): Promise<boolean>
   count(options?: CallOptions): Promise<number>
   entries(range?: RangeOptions): AsyncIterable<[id: string, value: T]>
   records(range?: RangeOptions): AsyncIterable<Versioned<T>>
+  keys(range?: RangeOptions): AsyncIterable<string>
   delete(id: string, options?: ConditionalOptions): Promise<boolean>
 }
 
@@ -85,6 +87,10 @@ function createReadable<T>(door: HttpDoor, kind: 'objects' | 'lists', name: stri
     get,
     getRecord,
     records,
+    has: async (id, options) => (await getRecord(id, options)) !== undefined,
+    async *keys(range) {
+      for await (const { id } of records(range)) yield id
+    },
     async getMany(ids, options) {
       const values: (T | undefined)[] = []
       for (let i = 0; i < ids.length; i += GET_MANY_AT_ONCE)

@@ -11,6 +11,7 @@ import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
 import type { CompactOptions, Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
+import type { Snapshot } from './api/history.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
@@ -20,7 +21,7 @@ import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
 import type { Compactor } from './engine/compactor.ts'
 import type { History } from './engine/history.ts'
-import { walkLog } from './engine/log.ts'
+import { HistoryReader } from './history/history-reader.ts'
 import { Mutex } from './scheduling/mutex.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Sealer } from './engine/sealer.ts'
@@ -59,10 +60,18 @@ export class NodeDatabase implements Database {
   readonly #tuples = new Map<string, MemoryTupleCollection<unknown>>()
   /** `offline` and `online`, in the order they are called. */
   readonly #connecting = new Mutex()
+  readonly #past: HistoryReader
   #closing: Promise<void> | undefined
 
   constructor(parts: NodeParts) {
     this.#parts = parts
+    const { repository, graph, branch, environment } = parts
+    this.#past = new HistoryReader({
+      repository,
+      graph,
+      main: () => branch.state?.main,
+      nowMs: () => environment.nowMs(),
+    })
   }
 
   get node(): NodeId {
@@ -133,9 +142,14 @@ export class NodeDatabase implements Database {
     return this.#parts.compactor.compactAll(options)
   }
 
+  async at(commit: string): Promise<Snapshot> {
+    this.#assertOpen()
+    return this.#past.at(commit)
+  }
+
   log(options: LogOptions = {}): AsyncIterable<LogEntry> {
-    const { repository, graph, branch } = this.#parts
-    return walkLog(repository, graph, branch.state?.main, options)
+    this.#assertOpen()
+    return this.#past.log(options)
   }
 
   async status(): Promise<Status> {

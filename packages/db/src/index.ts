@@ -1,6 +1,7 @@
 export * from './api/cache.ts'
 export * from './api/collections.ts'
 export * from './api/database.ts'
+export * from './api/history.ts'
 export * from './api/status.ts'
 export { open } from './open.ts'
 export type { CompactionSummary } from '@atolldb/git'

@@ -75,7 +75,11 @@ export function fakeDatabase(): FakeDatabase {
       getRecord,
       get: async (id: string) => (await getRecord(id))?.value,
       getMany: async (ids: readonly string[]) => Promise.all(ids.map(async id => (await getRecord(id))?.value)),
+      has: async (id: string) => (await getRecord(id)) !== undefined,
       count: async () => records.size,
+      async *keys(options?: RangeOptions): AsyncGenerator<string> {
+        for await (const { id } of range(options)) yield id
+      },
       records: range,
       async *entries(options?: RangeOptions): AsyncGenerator<[string, unknown]> {
         for await (const { id, value } of range(options)) yield [id, value]

@@ -43,17 +43,27 @@ export interface Change<T> {
   readonly origin: 'local' | 'remote'
 }
 
-/** What Objects and Lists share. Missing is `undefined`, never an error; values are copies that you may change. */
-export interface ReadableCollection<T> {
+/**
+ * Reading records: of a collection as it is now, or in a snapshot as it was. Missing is `undefined`, never an error; values are
+ * copies that you may change.
+ */
+export interface RecordReader<T> {
   readonly name: string
   get(id: string): Promise<T | undefined>
   getMany(ids: readonly string[]): Promise<(T | undefined)[]>
+  has(id: string): Promise<boolean>
   /** The value with its version. */
   getRecord(id: string): Promise<Versioned<T> | undefined>
   count(): Promise<number>
   entries(range?: RangeOptions): AsyncIterable<[id: string, value: T]>
   /** Like `entries`, with versions. */
   records(range?: RangeOptions): AsyncIterable<Versioned<T>>
+  /** Like `entries`, without values. */
+  keys(range?: RangeOptions): AsyncIterable<string>
+}
+
+/** What Objects and Lists share. */
+export interface ReadableCollection<T> extends RecordReader<T> {
   /** Calls back for every change from now on. Returns the undo. */
   subscribe(listener: (change: Change<T>) => void): () => void
   /** Deletes; a missing record is fine. Resolves with whether there was one; durable when it resolves. */

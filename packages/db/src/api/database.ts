@@ -1,6 +1,7 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { CompactionSummary } from '@atolldb/git'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
+import type { Snapshot } from './history.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
@@ -133,6 +134,18 @@ export interface Database extends AsyncDisposable {
    * writes go on. @throws ABORTED (nothing has changed), CORRUPT, STORAGE_FULL, STORAGE_FAILED, CLOSED
    */
   compact(options?: CompactOptions): Promise<CompactionSummary>
+
+  /**
+   * The database as it was in a commit: `main`, an id or the beginning of one (four digits or more), a moment such as
+   * `@{2026-03-01T12:00Z}` or `@{2 hours ago}`, or the name of a ref. What is not sealed yet is in no commit: `flush` first, if
+   * that matters. @throws MISSING, INVALID (ambiguous, or no name), NO_CLUSTER
+   *
+   * @example
+   * const { commit } = await db.flush()
+   * const then = await db.at(commit)
+   * await then.object('farms').get('north')
+   */
+  at(commit: string): Promise<Snapshot>
 
   /** Commits from `main` back, newest first. */
   log(options?: LogOptions): AsyncIterable<LogEntry>

@@ -39,6 +39,10 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
     return this.store.readSafely(() => ids.map(id => this.#value(id)))
   }
 
+  has(id: string): Promise<boolean> {
+    return this.store.readSafely(() => this.store.read(this.ref(id)) !== undefined)
+  }
+
   getRecord(id: string): Promise<Versioned<T> | undefined> {
     return this.store.readSafely(() => {
       const ref = this.ref(id)
@@ -62,6 +66,10 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
 
   records(range: RangeOptions = {}): AsyncIterable<Versioned<T>> {
     return this.#range(range, (id, content) => versioned<T>(id, content))
+  }
+
+  keys(range: RangeOptions = {}): AsyncIterable<string> {
+    return this.#range(range, id => id)
   }
 
   /** The range's state is that of this call, not of the first step. */

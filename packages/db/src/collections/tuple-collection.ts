@@ -75,6 +75,10 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
     return Promise.all(ids.map(id => this.get(id)))
   }
 
+  async has(id: string): Promise<boolean> {
+    return this.#read(this.#ref(id).id) !== undefined
+  }
+
   async getRecord(id: string): Promise<Versioned<T> | undefined> {
     const ref = this.#ref(id)
     const content = this.#read(ref.id)
@@ -92,6 +96,10 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
 
   records(range: RangeOptions = {}): AsyncIterable<Versioned<T>> {
     return itemsOf(this.#range(range), range.signal, (id, content) => versioned<T>(id, content))
+  }
+
+  keys(range: RangeOptions = {}): AsyncIterable<string> {
+    return itemsOf(this.#range(range), range.signal, id => id)
   }
 
   #range(range: RangeOptions): [string, ViewContent][] {
