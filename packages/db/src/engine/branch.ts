@@ -45,11 +45,18 @@ export class Branch {
     return this.#waiting
   }
 
-  /** The commit's objects must be durable. @throws CONFLICT when somebody else moved the ref */
-  async move(next: BranchState): Promise<void> {
-    if (next.main === this.#state?.main) return
-    await this.#repository.updateRef(MAIN_REF, next.main, this.#state?.main)
-    this.#state = next
+  /**
+   * The commit's objects must be durable. `andThen` runs in the turn in which the state changes, so that nobody sees `main`
+   * where it has moved to without what it brings; it must not fail.
+   *
+   * @throws CONFLICT when somebody else moved the ref
+   */
+  async move(next: BranchState, andThen: () => void = () => undefined): Promise<void> {
+    if (next.main !== this.#state?.main) {
+      await this.#repository.updateRef(MAIN_REF, next.main, this.#state?.main)
+      this.#state = next
+    }
+    andThen()
   }
 
   /** Names the heads that wait, before anything depends on their being kept. */

@@ -223,10 +223,11 @@ export class History {
       for (const difference of batch) changes.push(await loadChange(stage, difference))
     await stage.commit()
     const node = await graph.node(next.main)
-    await branch.move(next)
-    // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
-    clock.observe(node.clock)
-    store.adopt(changes, next.main)
+    await branch.move(next, () => {
+      // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
+      clock.observe(node.clock)
+      store.adopt(changes, next.main)
+    })
     this.#parts.onMoved(next)
   }
 

@@ -60,6 +60,8 @@ export class ViewWriter {
       this.#endRest?.()
       await this.#step
     }
+    // It has begun, which is not to say that it has ended.
+    if (this.#running !== undefined) await this.#step
   }
 
   /** Writes no more, until `restart`; resolves when nothing is being written. */
