@@ -333,14 +333,14 @@ describe('the view behind it', () => {
       sequence: 1,
       main: commitOf(1),
       clock: { ms: 1, counter: 0 },
-      changes: Array.from({ length: 4_500 }, (_, i) => putOf(`${i}`, i)),
+      changes: Array.from({ length: 2_500 }, (_, i) => putOf(`${i}`, i)),
     }
     store.replay([entry])
     await store.count('objects', things)
     const from = { main: commitOf(1), sealed: 0, sequence: 0 }
     expect(marks).toEqual([
-      { changes: 2_000, mark: { ...from, next: { main: commitOf(1), sequence: 1 } } },
-      { changes: 2_000, mark: { ...from, next: { main: commitOf(1), sequence: 1 } } },
+      { changes: 1_000, mark: { ...from, next: { main: commitOf(1), sequence: 1 } } },
+      { changes: 1_000, mark: { ...from, next: { main: commitOf(1), sequence: 1 } } },
       { changes: 500, mark: { ...from, sequence: 1 } },
     ])
     apply.mockRestore()

@@ -2,7 +2,7 @@ import type { View } from '../view/view.ts'
 import type { ViewMark, ViewPosition } from '../view/encoding.ts'
 import { cellToViewChange, type MemoryTable } from './memory-table.ts'
 
-const VIEW_BATCH_CELLS = 2_000
+const VIEW_BATCH_CELLS = 1_000
 /** So long single writes gather. */
 const REST_MS = 20
 
