@@ -43,26 +43,22 @@ describe('the record cache', () => {
 
   test('brings back at once what was dropped too early', () => {
     const cache = new RecordCache<{ of: string }>({ entries: 20 })
-    ask(cache, 'a')
-    for (let i = 0; i < 20; i++) ask(cache, `other-${i}`)
-    expect(cache.get('a')).toBeUndefined()
-    ask(cache, 'a')
-    // In the main queue now: newcomers do not push it out.
-    for (let i = 0; i < 1_000; i++) ask(cache, `late-${i}`)
-    expect(cache.get('a')).toEqual({ of: 'a' })
+    const askTwice = (key: string): void => void [ask(cache, key), ask(cache, key)]
+    askTwice('a')
+    for (let i = 0; i < 20; i++) askTwice(`other-${i}`)
+    expect(ask(cache, 'a')).toBe(false)
+    expect(ask(cache, 'a')).toBe(true)
   })
 
   test('counts hits and misses', () => {
     const cache = new RecordCache<{ of: string }>({ entries: 20 })
-    ask(cache, 'a')
-    ask(cache, 'a')
-    ask(cache, 'b')
-    expect(cache.counts()).toMatchObject({ hits: 1, misses: 2, entries: 2 })
+    expect([ask(cache, 'a'), ask(cache, 'a'), ask(cache, 'a'), ask(cache, 'b')]).toEqual([false, false, true, false])
+    expect(cache.counts()).toMatchObject({ hits: 1, misses: 3, entries: 1 })
   })
 
   test('does not take what is too large for it', () => {
     const cache = new RecordCache<{ of: string }>({ bytes: 10_000 })
-    cache.set('huge', value('huge'), 9_000)
+    for (let time = 0; time < 3; time++) cache.set('huge', value('huge'), 9_000)
     expect(cache.get('huge')).toBeUndefined()
   })
 
@@ -110,8 +106,7 @@ describe('a database with a cache', () => {
     const farms = a.object<number>('farms')
     await farms.put('north', 1)
     await farms.count()
-    expect(await farms.get('north')).toBe(1)
-    expect(await farms.get('north')).toBe(1)
+    for (let time = 0; time < 3; time++) expect(await farms.get('north')).toBe(1)
     expect(a.cacheCounts()).toMatchObject({ hits: 1, entries: 1 })
     await farms.put('north', 2)
     expect(await farms.get('north')).toBe(2)

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { recoverView, type RecoveryTarget } from '../src/engine/view-recovery.ts'
 import { type Database, open } from '../src/index.ts'
 import type { JournalEntry } from '../src/journal/frame.ts'
-import type { ViewMark } from '../src/view/encoding.ts'
+import { viewKey, type ViewMark } from '../src/view/encoding.ts'
 import { View } from '../src/view/view.ts'
 import { clockOf, deleteOf, putOf } from './entries.ts'
 import { temporaryDirectory } from './temporary.ts'
@@ -129,11 +129,11 @@ describe('a recovered view', () => {
   test('is not read before it is whole', async () => {
     const ref = { kind: 'objects', collection: 'things' as CollectionName, id: 'b' as RecordId } as const
     parts.view.beginRecovery()
-    expect(() => parts.view.get(ref)).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
+    expect(() => parts.view.get(viewKey(ref))).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
     expect(() => parts.view.range('objects', ref.collection, {})).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
     expect(() => parts.view.count('objects', ref.collection)).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
     parts.view.endRecovery()
-    expect(parts.view.get(ref)).toBeDefined()
+    expect(parts.view.get(viewKey(ref))).toBeDefined()
   })
 })
 

@@ -4,37 +4,41 @@ interface Entry<Value> {
   readonly key: string
   readonly value: Value
   readonly sizeBytes: number
-  /** Uses since it came into its queue, up to 3. */
+  /** Uses since it was last passed by, up to 3. */
   uses: number
-  inMain: boolean
   next: Entry<Value> | undefined
   previous: Entry<Value> | undefined
 }
 
 const MAX_USES = 3
-const SMALL_SHARE = 0.1
+/** The largest part of the cache that one record may take. */
+const LARGEST_SHARE = 0.1
 /** What an entry costs beside its key and content, roughly: objects, a buffer, a place in a map. */
 const ENTRY_BYTES = 300
+/** For each so many bytes of the limit a key is remembered, twice at the most. */
+const BYTES_A_KEY = 1_000
 
 /**
- * A bounded cache that keeps what is asked for most, after S3-FIFO (Yang et al., "FIFO queues are all you need for cache
- * eviction", SOSP 2023): a newcomer goes into a small queue and moves to the main one only if it is asked for again while
- * there, so that a scan passes through without flushing what is hot; in the main queue each use buys another round. What was
- * dropped lately is remembered by key, and goes to the main queue at once when it comes back.
+ * A bounded cache that keeps what is asked for most. A record's value is taken when it is asked for again soon: a first asking
+ * leaves its key behind only, so that a scan costs next to nothing and flushes nothing. What was taken stays in a queue in which
+ * each use buys another round, up to three. It is the main queue of S3-FIFO with its ghosts (Yang et al., "FIFO queues are all
+ * you need for cache eviction", SOSP 2023); the small queue of newcomers would cost each miss more than the read that it spares.
  */
 export class RecordCache<Value> {
   readonly #limit: number
   readonly #inBytes: boolean
+  /** How many keys a generation of those asked for has. */
+  readonly #remembered: number
   readonly #entries = new Map<string, Entry<Value>>()
-  readonly #small = new Queue<Value>()
-  readonly #main = new Queue<Value>()
-  readonly #ghosts = new Ghosts()
+  readonly #queue = new Queue<Value>()
+  readonly #asked = new Ghosts()
   #hits = 0
   #misses = 0
 
   constructor(limit: CacheLimit) {
     this.#inBytes = 'bytes' in limit
     this.#limit = 'bytes' in limit ? limit.bytes : limit.entries
+    this.#remembered = Math.ceil('bytes' in limit ? limit.bytes / BYTES_A_KEY : limit.entries)
   }
 
   get isEmpty(): boolean {
@@ -52,17 +56,20 @@ export class RecordCache<Value> {
     return entry.value
   }
 
-  /** Takes a value that `get` missed; what is larger than a tenth of the cache is not taken. */
+  /** Offers a value that `get` missed; one that is larger than a tenth of the cache is not taken. */
   set(key: string, value: Value, contentBytes: number): void {
+    if (this.#limit === 0) return
+    if (!this.#asked.take(key)) {
+      this.#asked.add(key, this.#remembered)
+      return
+    }
     const sizeBytes = ENTRY_BYTES + key.length * 2 + contentBytes
-    if (this.#costOf(sizeBytes) > (this.#inBytes ? this.#limit * SMALL_SHARE : this.#limit)) return
+    if (this.#costOf(sizeBytes) > (this.#inBytes ? this.#limit * LARGEST_SHARE : this.#limit)) return
     this.delete(key)
-    const inMain = this.#ghosts.take(key)
-    const entry: Entry<Value> = { key, value, sizeBytes, uses: 0, inMain, next: undefined, previous: undefined }
+    const entry: Entry<Value> = { key, value, sizeBytes, uses: 0, next: undefined, previous: undefined }
     this.#entries.set(key, entry)
-    const queue = inMain ? this.#main : this.#small
-    queue.push(entry, this.#costOf(sizeBytes))
-    while (this.#small.cost + this.#main.cost > this.#limit) this.#evict()
+    this.#queue.push(entry, this.#costOf(sizeBytes))
+    while (this.#queue.cost > this.#limit) this.#evict()
   }
 
   /** Forgets a record: it has changed. */
@@ -86,27 +93,22 @@ export class RecordCache<Value> {
   }
 
   #drop(entry: Entry<Value>): void {
-    const queue = entry.inMain ? this.#main : this.#small
-    queue.remove(entry, this.#costOf(entry.sizeBytes))
+    this.#queue.remove(entry, this.#costOf(entry.sizeBytes))
     this.#entries.delete(entry.key)
   }
 
   #evict(): void {
-    const isSmallsTurn = this.#small.cost > this.#limit * SMALL_SHARE || this.#main.cost === 0
-    const queue = isSmallsTurn ? this.#small : this.#main
-    const entry = queue.first
+    const entry = this.#queue.first
     if (entry === undefined) return
     if (entry.uses === 0) {
       this.#drop(entry)
-      if (isSmallsTurn) this.#ghosts.add(entry.key, this.#entries.size)
+      this.#asked.add(entry.key, this.#remembered)
       return
     }
-    // Asked for since it came in: on to the main queue, or another round in it.
     const cost = this.#costOf(entry.sizeBytes)
-    queue.remove(entry, cost)
-    entry.uses = isSmallsTurn ? 0 : entry.uses - 1
-    entry.inMain = true
-    this.#main.push(entry, cost)
+    this.#queue.remove(entry, cost)
+    entry.uses--
+    this.#queue.push(entry, cost)
   }
 }
 
@@ -134,14 +136,14 @@ class Queue<Value> {
   }
 }
 
-/** Keys dropped lately, in two generations: when the younger is full, the older is forgotten. */
+/** Keys asked for lately, in two generations: when the younger is full, the older is forgotten. */
 class Ghosts {
   #young = new Set<string>()
   #old = new Set<string>()
 
   add(key: string, limit: number): void {
     this.#young.add(key)
-    if (this.#young.size <= limit / 2) return
+    if (this.#young.size <= limit) return
     this.#old = this.#young
     this.#young = new Set()
   }

@@ -6,14 +6,13 @@ import {
   conflictCollection,
   type HybridClock,
   isAtollError,
-  recordKey,
   type RecordRef,
 } from '@atolldb/core'
 import type { CacheCounts, CacheLimit } from '../api/cache.ts'
 import { RecordCache } from '../cache/record-cache.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalChange, JournalEntry } from '../journal/frame.ts'
-import type { ViewContent, ViewMark } from '../view/encoding.ts'
+import { type ViewContent, viewKey, type ViewMark } from '../view/encoding.ts'
 import type { View, ViewRange } from '../view/view.ts'
 import { type Cell, MemoryTable } from './memory-table.ts'
 import { Mutex } from '../scheduling/mutex.ts'
@@ -97,10 +96,10 @@ export class RecordStore {
     this.#assertOpen()
     const cell = this.#table.get(ref)
     if (cell !== undefined) return cell.content
-    const key = recordKey(ref)
+    const key = viewKey(ref)
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached
-    const stored = this.#parts.view.get(ref)
+    const stored = this.#parts.view.get(key)
     if (stored !== undefined) this.#cache.set(key, stored, stored.bytes.length)
     return stored
   }
@@ -111,7 +110,7 @@ export class RecordStore {
 
   /** A change goes to the table, and what the cache knew is old: it is asked again once the view has the change. */
   #change(ref: RecordRef, content: ViewContent | undefined, durable: boolean): Cell {
-    if (!this.#cache.isEmpty) this.#cache.delete(recordKey(ref))
+    if (!this.#cache.isEmpty) this.#cache.delete(viewKey(ref))
     return this.#table.set(ref, content, durable)
   }
 

@@ -32,7 +32,10 @@ export const FORMAT_KEY = 'f'
 export const MARK_KEY = 'm'
 const VALUE_HEADER_BYTES = 5
 
-export function viewKey(ref: RecordRef): string {
+/** One string per record; no two share one. */
+export type ViewKey = `r\0${string}`
+
+export function viewKey(ref: RecordRef): ViewKey {
   return `r\0${ref.kind}\0${ref.collection}\0${ref.id}`
 }
 

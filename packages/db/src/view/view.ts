@@ -18,6 +18,7 @@ import {
   VIEW_FORMAT,
   viewKey,
   type ViewContent,
+  type ViewKey,
   type ViewMark,
 } from './encoding.ts'
 import { translateLevelError, viewDamage } from './level-errors.ts'
@@ -90,9 +91,8 @@ export class View {
   // --- Reading -------------------------------------------------------------------------------------------------------
 
   /** @throws CORRUPT; while it is being recovered too, since it may lack anything then */
-  get(ref: RecordRef): ViewContent | undefined {
+  get(key: ViewKey): ViewContent | undefined {
     this.#assertRecovered()
-    const key = viewKey(ref)
     const value = this.#guarded(() => this.#level.getSync(key))
     return value === undefined ? undefined : this.#decode(key, value)
   }
@@ -290,7 +290,7 @@ function openClassic(path: string): Promise<OpenLevel> {
   const level: Level = new ClassicLevel<string, Buffer>(path, {
     valueEncoding: 'buffer',
     writeBufferSize: 8 * 1024 * 1024,
-    cacheSize: 8 * 1024 * 1024,
+    cacheSize: 16 * 1024 * 1024,
   })
   return loadLevel(level, path)
 }
