@@ -10,8 +10,8 @@ import {
 import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
-import type { CompactOptions, Database, LogEntry, LogOptions, SyncedOptions, Transaction } from './api/database.ts'
-import type { Snapshot } from './api/history.ts'
+import type { CompactOptions, Database, SyncedOptions, Transaction } from './api/database.ts'
+import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './api/history.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
@@ -150,6 +150,20 @@ export class NodeDatabase implements Database {
   log(options: LogOptions = {}): AsyncIterable<LogEntry> {
     this.#assertOpen()
     return this.#past.log(options)
+  }
+
+  async show(commit: string): Promise<ShownCommit> {
+    this.#assertOpen()
+    return this.#past.show(commit)
+  }
+
+  diff(from: string, to: string, options: DiffOptions = {}): AsyncIterable<RecordChange> {
+    this.#assertOpen()
+    return this.#past.diff(from, to, options)
+  }
+
+  get refs(): Refs {
+    return this.#past.refs
   }
 
   async status(): Promise<Status> {

@@ -1,7 +1,7 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { CompactionSummary } from '@atolldb/git'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
-import type { Snapshot } from './history.ts'
+import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './history.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
@@ -75,20 +75,6 @@ export interface TransactionList<T> {
   delete(id: string): void
 }
 
-export interface LogEntry {
-  readonly commit: CommitId
-  readonly type: 'data' | 'merge' | 'root'
-  readonly parents: readonly CommitId[]
-  readonly author: { readonly name: string; readonly node?: NodeId }
-  readonly time: Date
-  readonly subject: string
-}
-
-export interface LogOptions extends WaitOptions {
-  /** Newest first; all of them when left out. */
-  readonly limit?: number
-}
-
 export interface SyncedOptions extends WaitOptions {
   /** How many other nodes must hold the same `main`. Default 1. */
   readonly peers?: number
@@ -147,8 +133,20 @@ export interface Database extends AsyncDisposable {
    */
   at(commit: string): Promise<Snapshot>
 
-  /** Commits from `main` back, newest first. */
+  /**
+   * Commits from `main` back, newest first: all of them, or those that changed a collection or a record. The latest entry of a
+   * record's log (`limit: 1`) says who wrote it last. @throws INVALID, MISSING (`from`)
+   *
+   * @example
+   * for await (const { author, change } of db.log({ object: 'farms', id: 'north' })) console.log(author.name, change?.after?.value)
+   */
   log(options?: LogOptions): AsyncIterable<LogEntry>
+  /** One commit, by any name, and the records it changed, with their values before and after. @throws as `at` */
+  show(commit: string): Promise<ShownCommit>
+  /** The records that differ between two commits, by any names. Costs what differs. @throws as `at` */
+  diff(from: string, to: string, options?: DiffOptions): AsyncIterable<RecordChange>
+  /** Names for commits. */
+  readonly refs: Refs
 
   status(): Promise<Status>
   peers(): PeerStatus[]

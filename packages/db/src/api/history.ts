@@ -1,4 +1,4 @@
-import type { CollectionKind, CommitId, JsonValue } from '@atolldb/core'
+import type { CollectionKind, CommitId, JsonValue, NodeId, ObjectId } from '@atolldb/core'
 import type { RecordReader } from './collections.ts'
 
 /** An Object or a List as it was in one commit. */
@@ -22,4 +22,92 @@ export interface Snapshot {
   list<T = JsonValue>(name: string): SnapshotCollection<T>
   /** The users' collections that had records. */
   collections(): Promise<{ readonly name: string; readonly kind: CollectionKind }[]>
+}
+
+/** Which records history is asked about: one collection's, or one record. Everything of the users' when left out. */
+export interface RecordScope {
+  /** The name of an Object. */
+  readonly object?: string
+  /** The name of a List. */
+  readonly list?: string
+  /** One record of that collection. */
+  readonly id?: string
+}
+
+/** A value as a commit has it: JSON, or a `Uint8Array`. */
+export interface StoredValue {
+  readonly value: unknown
+  readonly version: ObjectId
+}
+
+/** How one record differs between two states. Where a write only settled a conflict, both sides are the same. */
+export interface RecordChange {
+  readonly kind: CollectionKind
+  readonly collection: string
+  readonly id: string
+  readonly op: 'put' | 'delete'
+  /** Undefined: there was no such record. */
+  readonly before: StoredValue | undefined
+  /** Undefined: there is none any more. */
+  readonly after: StoredValue | undefined
+}
+
+export interface LogEntry {
+  readonly commit: CommitId
+  readonly type: 'data' | 'merge' | 'root'
+  readonly parents: readonly CommitId[]
+  /** A merge commit is made by nobody: it has no node. */
+  readonly author: { readonly name: string; readonly node?: NodeId }
+  readonly time: Date
+  readonly subject: string
+  /** In the log of one record: what the commit did to it; a merge commit, beside its first parent. */
+  readonly change?: RecordChange
+}
+
+export interface LogOptions extends RecordScope {
+  /** Newest first; all of them when left out. */
+  readonly limit?: number
+  /** Where to begin: any name of a commit. Default: `main`. */
+  readonly from?: string
+  readonly signal?: AbortSignal
+}
+
+/** One commit with what it changed. */
+export interface ShownCommit extends LogEntry {
+  /**
+   * The records that differ from its parent; of a merge commit, those that differ from every one of its parents, beside the
+   * first: what the merge itself decided.
+   */
+  readonly changes: AsyncIterable<RecordChange>
+}
+
+export interface DiffOptions extends RecordScope {
+  readonly signal?: AbortSignal
+}
+
+/** A commit with the name that people gave it. */
+export interface NamedRef {
+  readonly name: string
+  readonly commit: CommitId
+}
+
+/**
+ * Names for commits, moved by compare-and-swap; local to this node. Git keeps what they name (`refs/atoll/refs/<name>`). A name
+ * is words of letters, digits, `.`, `_` and `-`, with `/` between them; not `main`, and nothing that could be a commit's id.
+ */
+export interface Refs {
+  /** Undefined when there is none. @throws INVALID */
+  get(name: string): Promise<CommitId | undefined>
+  /** Sorted by name. */
+  list(): Promise<NamedRef[]>
+  /**
+   * Moves a ref to a commit (any name of one) if it names `previous`; without `previous`, or with forty zeros, it must not
+   * exist. Durable when it resolves. @throws CONFLICT (nothing has moved), MISSING (no such commit), INVALID
+   *
+   * @example
+   * await db.refs.update('harvest', (await db.flush()).commit)
+   */
+  update(name: string, next: string, previous?: string): Promise<NamedRef>
+  /** Removes a ref if it names `previous`; durable when it resolves. @throws CONFLICT (nothing has changed), INVALID */
+  delete(name: string, previous: string): Promise<void>
 }

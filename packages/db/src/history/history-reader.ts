@@ -1,9 +1,12 @@
-import type { CommitGraph, CommitId } from '@atolldb/core'
+import type { CommitGraph, CommitId, GraphNode } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
-import type { LogEntry, LogOptions } from '../api/database.ts'
-import type { Snapshot } from '../api/history.ts'
+import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from '../api/history.ts'
 import { resolveCommit } from './commit-names.ts'
 import { walkLog } from './log.ts'
+import { recordChanges } from './record-changes.ts'
+import { checkScope } from './record-scope.ts'
+import { RepositoryRefs } from './refs.ts'
+import { showCommit } from './show.ts'
 import { snapshotOf } from './snapshot.ts'
 
 export interface HistoryReaderParts {
@@ -13,22 +16,44 @@ export interface HistoryReaderParts {
   readonly nowMs: () => number
 }
 
-/** What was: reads of the repository, which never wait for a write and never change anything. */
+/** What was: reads of the repository, which never wait for a write and never change more than a named ref. */
 export class HistoryReader {
+  readonly refs: Refs
   readonly #parts: HistoryReaderParts
 
   constructor(parts: HistoryReaderParts) {
     this.#parts = parts
+    this.refs = new RepositoryRefs(parts.repository, async commit => (await this.#resolve(commit)).id)
+  }
+
+  #resolve(commit: string): Promise<GraphNode> {
+    return resolveCommit({ ...this.#parts, readRef: name => this.refs.get(name) }, commit)
   }
 
   async at(commit: string): Promise<Snapshot> {
-    const { graph, main, nowMs, repository } = this.#parts
-    const node = await resolveCommit({ graph, main, nowMs, readRef: async () => undefined }, commit)
-    return snapshotOf(repository, node)
+    return snapshotOf(this.#parts.repository, await this.#resolve(commit))
   }
 
-  log(options: LogOptions = {}): AsyncIterable<LogEntry> {
+  async *log({ limit = Infinity, from, signal, ...scope }: LogOptions = {}): AsyncGenerator<LogEntry, void, void> {
     const { repository, graph, main } = this.#parts
-    return walkLog(repository, graph, main(), options)
+    const checked = checkScope(scope)
+    // Where nothing was ever committed, there is nothing to tell.
+    if (from === undefined && main() === undefined) return
+    yield* walkLog(repository, graph, await this.#resolve(from ?? 'main'), { scope: checked, limit, signal })
+  }
+
+  async show(commit: string): Promise<ShownCommit> {
+    const { repository, graph } = this.#parts
+    return showCommit(repository, graph, await this.#resolve(commit))
+  }
+
+  async *diff(
+    from: string,
+    to: string,
+    { signal, ...scope }: DiffOptions = {},
+  ): AsyncGenerator<RecordChange, void, void> {
+    const checked = checkScope(scope)
+    const [before, after] = [await this.#resolve(from), await this.#resolve(to)]
+    yield* recordChanges(this.#parts.repository, before.tree, after.tree, { scope: checked, signal })
   }
 }

@@ -1,26 +1,47 @@
 import {
   AtollError,
+  BoundedCache,
   type CommitGraph,
-  type CommitId,
   type CommitObject,
+  conflictCollection,
+  findCollectionRoot,
   type GraphNode,
+  lookupRecord,
+  type ObjectId,
   type ObjectReader,
 } from '@atolldb/core'
-import type { LogEntry, LogOptions } from '../api/database.ts'
+import type { LogEntry } from '../api/history.ts'
 import { walkGraph } from './graph-walk.ts'
+import { loadRecordChange } from './record-changes.ts'
+import type { CheckedScope } from './record-scope.ts'
 
-/** Commits from `main` back, the latest first, each before its parents. */
+export interface WalkOptions {
+  readonly scope: CheckedScope | undefined
+  readonly limit: number
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Commits from one back, the latest first, each before its parents. With a scope, those that changed something in it: a data
+ * commit that differs there from its parent, a merge commit that differs there from every one of its parents. Looks at every
+ * commit on the way, at each for the price of one lookup.
+ */
 export async function* walkLog(
-  reader: Pick<ObjectReader, 'readCommit'>,
+  reader: ObjectReader,
   graph: CommitGraph,
-  main: CommitId | undefined,
-  options: LogOptions,
-): AsyncGenerator<LogEntry> {
-  let left = options.limit ?? Infinity
-  if (main === undefined || left <= 0) return
-  for await (const node of walkGraph(graph, main)) {
-    if (options.signal?.aborted === true) throw new AtollError('ABORTED', 'the log was aborted', { what: 'log' })
-    yield toLogEntry(node, await reader.readCommit(node.id))
+  from: GraphNode,
+  { scope, limit, signal }: WalkOptions,
+): AsyncGenerator<LogEntry, void, void> {
+  let left = limit
+  if (left <= 0) return
+  const marks = scope === undefined ? undefined : new ScopeMarks(reader, scope)
+  for await (const node of walkGraph(graph, from.id)) {
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the log was aborted', { what: 'log' })
+    const parents = await Promise.all(node.parents.map(parent => graph.node(parent)))
+    const isChanged = marks === undefined || (await marks.differ(node, parents))
+    if (!isChanged) continue
+    const entry = toLogEntry(node, await reader.readCommit(node.id))
+    yield scope?.id === undefined ? entry : { ...entry, change: await changeOf(reader, scope, node, parents[0]) }
     if (--left <= 0) return
   }
 }
@@ -33,5 +54,55 @@ export function toLogEntry(node: GraphNode, { author, message }: CommitObject): 
     author: node.type === 'merge' ? { name: author.name } : { name: author.name, node: node.stamp.node },
     time: new Date(node.clock.ms),
     subject: message.slice(0, message.indexOf('\n')),
+  }
+}
+
+async function changeOf(reader: ObjectReader, scope: CheckedScope, node: GraphNode, parent: GraphNode | undefined) {
+  const ref = { kind: scope.kind, collection: scope.collection, id: scope.id! }
+  const before = await lookupRecord(reader, parent?.tree, ref)
+  return loadRecordChange(reader, { ...ref, before, after: await lookupRecord(reader, node.tree, ref) })
+}
+
+/** Marks of a few generations: each commit's is asked for again as its children's parent. */
+const CACHED_MARKS = 4_096
+
+/** What a tree has in a scope, as a text that is the same where it is the same; conflict entries are a part of it. */
+class ScopeMarks {
+  readonly #reader: ObjectReader
+  readonly #scope: CheckedScope
+  readonly #cache = new BoundedCache<ObjectId, string>(CACHED_MARKS)
+
+  constructor(reader: ObjectReader, scope: CheckedScope) {
+    this.#reader = reader
+    this.#scope = scope
+  }
+
+  /** Does a commit differ from every one of its parents? */
+  async differ(node: GraphNode, parents: readonly GraphNode[]): Promise<boolean> {
+    const mark = await this.#mark(node.tree)
+    if (parents.length === 0) return mark !== (await this.#compute(undefined))
+    for (const parent of parents) if ((await this.#mark(parent.tree)) === mark) return false
+    return true
+  }
+
+  async #mark(tree: ObjectId): Promise<string> {
+    const known = this.#cache.get(tree)
+    if (known !== undefined) return known
+    const mark = await this.#compute(tree)
+    this.#cache.set(tree, mark)
+    return mark
+  }
+
+  async #compute(tree: ObjectId | undefined): Promise<string> {
+    const { kind, collection, id } = this.#scope
+    const conflicts = conflictCollection(kind, collection)
+    if (id === undefined) {
+      const root = await findCollectionRoot(this.#reader, tree, kind, collection)
+      const entries = await findCollectionRoot(this.#reader, tree, 'objects', conflicts)
+      return `${root?.id} ${entries?.id}`
+    }
+    const content = await lookupRecord(this.#reader, tree, { kind, collection, id })
+    const entry = await lookupRecord(this.#reader, tree, { kind: 'objects', collection: conflicts, id })
+    return `${content?.format} ${content?.version} ${entry?.version}`
   }
 }

@@ -6,17 +6,12 @@ import { type Database, open, type RangeOptions } from '../../src/index.ts'
 import { TreeCollection } from '../../src/history/snapshot-collection.ts'
 import { parseTimeExpression } from '../../src/history/time-expression.ts'
 import { temporaryDirectory } from '../temporary.ts'
+import { collected } from './collected.ts'
 
 async function opened(): Promise<Database> {
   const db = await open(temporaryDirectory(), { storage: 'memory' })
   onTestFinished(() => db.close())
   return db
-}
-
-async function collected<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
-  const found: Item[] = []
-  for await (const item of items) found.push(item)
-  return found
 }
 
 test('a snapshot stays as it was, whatever is written afterwards', async () => {

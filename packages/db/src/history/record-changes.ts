@@ -1,0 +1,61 @@
+import {
+  AtollError,
+  diffStates,
+  lookupRecord,
+  type ObjectId,
+  type ObjectReader,
+  type RecordDifference,
+  type StoredContent,
+} from '@atolldb/core'
+import type { RecordChange, StoredValue } from '../api/history.ts'
+import { contentToValue } from '../engine/content.ts'
+import { type CheckedScope, scopeHas } from './record-scope.ts'
+
+/** How the records of two trees differ, in the order of their ids within each collection. Costs what differs. */
+export async function* recordDifferences(
+  reader: ObjectReader,
+  before: ObjectId | undefined,
+  after: ObjectId | undefined,
+  scope: CheckedScope | undefined,
+): AsyncGenerator<RecordDifference, void, void> {
+  if (scope?.id !== undefined) {
+    const ref = { kind: scope.kind, collection: scope.collection, id: scope.id }
+    const was = await lookupRecord(reader, before, ref)
+    const is = await lookupRecord(reader, after, ref)
+    if (was?.version !== is?.version || was?.format !== is?.format) yield { ...ref, before: was, after: is }
+    return
+  }
+  const only = scopeHas.bind(undefined, scope)
+  for await (const batch of diffStates(reader, before, after, { only })) yield* batch
+}
+
+/** The same with values. @throws ABORTED */
+export async function* recordChanges(
+  reader: ObjectReader,
+  before: ObjectId | undefined,
+  after: ObjectId | undefined,
+  { scope, signal }: { readonly scope: CheckedScope | undefined; readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<RecordChange, void, void> {
+  for await (const difference of recordDifferences(reader, before, after, scope)) {
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the diff was aborted', { what: 'diff' })
+    yield await loadRecordChange(reader, difference)
+  }
+}
+
+export async function loadRecordChange(
+  reader: Pick<ObjectReader, 'readBlob'>,
+  { kind, collection, id, before, after }: RecordDifference,
+): Promise<RecordChange> {
+  const op = after === undefined ? 'delete' : 'put'
+  return { kind, collection, id, op, before: await loadValue(reader, before), after: await loadValue(reader, after) }
+}
+
+async function loadValue(
+  reader: Pick<ObjectReader, 'readBlob'>,
+  content: StoredContent | undefined,
+): Promise<StoredValue | undefined> {
+  if (content === undefined) return undefined
+  const { format, version } = content
+  const bytes = content.bytes ?? (await reader.readBlob(version))
+  return { value: contentToValue<unknown>({ format, bytes }), version }
+}
