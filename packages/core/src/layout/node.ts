@@ -98,12 +98,31 @@ export async function loadNode(reader: ObjectReader, kind: CollectionKind, subtr
   return (subtree.node ??= await readNode(reader, kind, subtree.ref!))
 }
 
+/**
+ * Leaves of Objects by the entries they were decoded from: what keeps parsed trees at hand keeps these, too, and no longer.
+ * Inner nodes are made anew, since whoever walks down hangs nodes into them.
+ */
+const leafByEntries = new WeakMap<readonly TreeEntry[], Leaf>()
+
 /** Reads a node; nobody keeps it. @throws REFUSED when it has no form of a node */
 export async function readNode(reader: ObjectReader, kind: CollectionKind, ref: NodeRef): Promise<Leaf | Inner> {
   if (ref.type === 'blob') return checkedLeaf(kind, decodeListLeaf(await reader.readBlob(ref.id)))
+  const entries = await reader.readTree(ref.id)
+  const known = kind === 'objects' ? leafByEntries.get(entries) : undefined
+  if (known !== undefined) return known
+  const node = await decodeDirectory(reader, kind, entries)
+  if (kind === 'objects' && node.type === 'leaf') leafByEntries.set(entries, node)
+  return node
+}
+
+async function decodeDirectory(
+  reader: ObjectReader,
+  kind: CollectionKind,
+  entries: readonly TreeEntry[],
+): Promise<Leaf | Inner> {
   const records: LeafRecord[] = []
   const children: [ByteString, Subtree][] = []
-  for (const { name, type, id } of await readLongEntries(reader, await reader.readTree(ref.id))) {
+  for (const { name, type, id } of await readLongEntries(reader, entries)) {
     if (type === 'tree') children.push([decodeName(name), subtreeAt({ type: 'tree', id })])
     else if (kind === 'lists')
       children.push([decodeName(withoutExtension(name, '.jsonl')), subtreeAt({ type: 'blob', id })])

@@ -1,8 +1,9 @@
 import type { CommitId, CommitObject, ObjectId, TreeEntry } from '@atolldb/core'
 import { LRUCache } from 'lru-cache'
 
-// Measured on Node 20: an entry with its name and id, and what a commit costs beside its text.
-const TREE_ENTRY_BYTES = 180
+// Measured on Node 20: an entry with its name and id, and the record that core makes of it and keeps as long as we keep the
+// entries; and what a commit costs beside its text.
+const TREE_ENTRY_BYTES = 260
 const OBJECT_BYTES = 400
 
 /** Parsed trees and commits that the repository durably has, bounded by their approximate bytes in memory. */

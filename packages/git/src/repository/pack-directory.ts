@@ -25,6 +25,8 @@ export class PackDirectory {
   readonly #files: WindowedFiles
   readonly #passesOverDamage: boolean
   #packs: readonly PackFile[] = []
+  /** The one that last had what was looked for: its neighbours are likely to be wanted next. */
+  #lastFound: PackFile | undefined
   #names = new Set<string>()
   /** Not to be merged. */
   #kept = new Set<string>()
@@ -62,9 +64,16 @@ export class PackDirectory {
   /** The object where all that it takes to read it is in memory: a view to be used at once. Undefined says nothing. */
   atHand(id: ObjectId): PackedBytes | undefined {
     try {
+      const last = this.#lastFound
+      const offset = last?.index.findAtHand(id)
+      if (last !== undefined && typeof offset === 'number') return last.atHand(id, offset)
       for (const pack of this.#packs) {
-        const offset = pack.index.findAtHand(id)
-        if (offset !== undefined) return offset === 'unknown' ? undefined : pack.atHand(id, offset)
+        if (pack === last && offset === undefined) continue
+        const found = pack.index.findAtHand(id)
+        if (found === undefined) continue
+        if (found === 'unknown') return undefined
+        this.#lastFound = pack
+        return pack.atHand(id, found)
       }
     } catch (error) {
       // Damage is told by `read`.
@@ -99,6 +108,7 @@ export class PackDirectory {
     const at = this.#packs.findIndex(pack => old.has(pack))
     const rest = this.#packs.filter(pack => !old.has(pack) && this.nameOf(pack) !== name)
     this.#packs = rest.toSpliced(Math.max(0, at), 0, merged)
+    this.#lastFound = undefined
     const names = sources.map(pack => this.nameOf(pack)).filter(source => source !== name)
     for (const source of names) {
       this.#names.delete(source)
@@ -186,6 +196,7 @@ export class PackDirectory {
     const left = this.#packs.filter(pack => found.has(this.nameOf(pack)))
     if (left.length < this.#packs.length) this.#departures++
     this.#packs = left
+    this.#lastFound = undefined
     this.#names = new Set(left.map(pack => this.nameOf(pack)))
     const added = await this.#byAge(names.filter(name => !this.#names.has(name)))
     for (const name of added) await this.#addUnlessGone(name)
@@ -241,7 +252,9 @@ export class PackDirectory {
         // Most indexes are in memory; waiting for each would cost more than the search.
         const found = pack.index.find(id)
         const offset = typeof found === 'object' ? await found : found
-        if (offset !== undefined) return await ask(pack, offset)
+        if (offset === undefined) continue
+        this.#lastFound = pack
+        return await ask(pack, offset)
       } catch (error) {
         // Removed under our hands: what it held is in another pack now, which the next refresh finds.
         if (isNotFound(error)) continue
