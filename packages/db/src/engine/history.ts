@@ -13,9 +13,13 @@ import {
   mergeHead,
   mergeHeads,
   type MergeContext,
+  type MergedState,
   type ObjectReader,
   type RecordDifference,
+  recordKey,
+  type RecordKey,
   reduceHeads,
+  type State,
 } from '@atolldb/core'
 import type { Repository, StagedObjects } from '@atolldb/git'
 import type { Journal } from '../journal/journal.ts'
@@ -172,34 +176,33 @@ export class History {
   }
 
   async #mergeAll(before: BranchState, heads: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
-    let state = before
-    const added = heads.filter(id => !state.heads.includes(id))
+    const added = heads.filter(id => !before.heads.includes(id))
     if (added.length === 0) return false
     // From here on the journal must know that it is sealed: what it holds was made upon another main.
     await this.#parts.journal.sync()
-    if (state.heads.length + added.length > MAX_MERGE_HEADS) {
-      await this.#mergeAfresh(state, heads)
+    if (before.heads.length + added.length > MAX_MERGE_HEADS) {
+      await this.#mergeAfresh(before, heads)
       return true
     }
-    let moved = false
-    for (const head of added) {
-      const next = await this.#merge(state, head, atHand)
-      if (next === undefined) continue
-      state = next
-      moved = true
-    }
-    return moved
+    return this.#mergeEach(before, added, atHand)
   }
 
-  /** One head more: merged, durable, visible. */
-  async #merge(state: BranchState, head: CommitId, atHand: readonly ObjectReader[]): Promise<BranchState | undefined> {
+  /** One head more after the other, and one merge commit of them all: durable, and visible, at once. */
+  async #mergeEach(before: BranchState, added: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
     const stage = this.#parts.repository.stage({ readers: atHand })
-    const merged = await mergeHead(this.#context(stage), state, head)
-    if (merged.unchanged) return undefined
-    const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, merged)
-    const next: BranchState = { main, heads: merged.heads, tree: merged.tree }
-    await this.#moveTo(next, { stage, differences: merged.differences() })
-    return next
+    let state: State = before
+    const steps: MergedState[] = []
+    for (const head of added) {
+      const merged = await mergeHead(this.#context(stage), state, head)
+      if (merged.unchanged) continue
+      state = merged
+      steps.push(merged)
+    }
+    if (steps.length === 0) return false
+    const { heads, tree } = state
+    const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, { heads, tree })
+    await this.#moveTo({ main, heads, tree }, { stage, differences: differencesOf(steps) })
+    return true
   }
 
   /** One head after the other would join too many on the way; and some of ours may have to wait for earlier ones. */
@@ -262,4 +265,19 @@ export class History {
   #context(stage: StagedObjects): MergeContext {
     return { store: stage, graph: this.#parts.graph, changes: this.#parts.changes, breathe }
   }
+}
+
+/** How the records differ after all of the steps. What is read of one step need not fit into memory. */
+function differencesOf(steps: readonly MergedState[]): AsyncIterable<readonly RecordDifference[]> {
+  const [only] = steps
+  return steps.length === 1 && only !== undefined ? only.differences() : latestDifferences(steps)
+}
+
+/** A record that several steps changed is as the last of them left it. */
+async function* latestDifferences(steps: readonly MergedState[]): AsyncGenerator<readonly RecordDifference[]> {
+  const differenceByRecord = new Map<RecordKey, RecordDifference>()
+  for (const step of steps)
+    for await (const batch of step.differences())
+      for (const difference of batch) differenceByRecord.set(recordKey(difference), difference)
+  yield [...differenceByRecord.values()]
 }
