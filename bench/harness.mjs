@@ -1,13 +1,14 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Subject and reference take turns, so that a machine that slows down slows both; the first turn of each warms up and is not
- * counted. Every turn gets an empty directory. A turn returns its measure: a rate (more is better) or milliseconds (less is).
+ * Subject and reference take turns, so that a machine that slows down slows both; unless `warmUp` is false, the first turn of
+ * each warms up and is not counted. Every turn gets an empty directory. A turn returns its measure: a rate (more is better) or
+ * milliseconds (less is).
  */
-export async function alternate({ directory, rounds, subject, reference }) {
+export async function alternate({ directory, rounds, subject, reference, warmUp = true }) {
   const measures = { subject: [], reference: [] }
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = warmUp ? 0 : 1; round <= rounds; round++) {
     for (const [side, turn] of Object.entries({ reference, subject })) {
       const measure = await inEmptyDirectory(join(directory, `${side}-${round}`), turn)
       if (round > 0) measures[side].push(measure)
@@ -23,6 +24,12 @@ export async function inEmptyDirectory(directory, work) {
   } finally {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+/** A copy that a row may write to; nobody may have the original open. */
+export function copyDirectory(from, to) {
+  cpSync(from, to, { recursive: true, preserveTimestamps: true })
+  return to
 }
 
 /** Closes what was opened, whatever becomes of the work. */
@@ -59,16 +66,4 @@ export function median(values) {
   const sorted = [...values].sort((left, right) => left - right)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-/** A row where more is better: the ratio subject / reference must reach the bar. */
-export function faster(title, unit, { subject, reference }, referenceName, bar, goal) {
-  const ratio = subject / reference
-  return { title, unit, subject, referenceName, reference, ratio, relation: '≥', bar, goal, reached: ratio >= bar }
-}
-
-/** A row where less is better: the ratio subject / reference must stay below the bar. */
-export function sooner(title, unit, { subject, reference }, referenceName, bar, goal) {
-  const ratio = subject / reference
-  return { title, unit, subject, referenceName, reference, ratio, relation: '≤', bar, goal, reached: ratio <= bar }
 }

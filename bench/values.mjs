@@ -27,3 +27,8 @@ export function shuffled(total) {
   }
   return order
 }
+
+/** The nth of indexes below `total` that lie far apart from one to the next. */
+export function scattered(nth, total) {
+  return (nth * 7_919 + (Math.imul(nth + 1, 2_654_435_761) >>> 0)) % total
+}

@@ -1,15 +1,16 @@
 import { open } from 'atolldb'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { alternate, closing, inEmptyDirectory, sooner, timed } from '../harness.mjs'
+import { alternate, closing, inEmptyDirectory, timed } from '../harness.mjs'
 import { startPeer } from '../remote-peer.mjs'
+import { grouped, sooner } from '../results.mjs'
 import { git } from '../stock-git.mjs'
 
 /**
  * The first sync of an empty node over libp2p on loopback, from `open` until every record is verified and can be asked for;
  * beside a bare `git clone` of the same repository through git's own protocol.
  */
-export async function firstSync({ directory, rounds, records }) {
+export async function firstSync({ directory, rounds, burst: records, loop }) {
   return inEmptyDirectory(directory, async () => {
     const served = join(directory, 'served')
     return closing(await startPeer(served), async peer => {
@@ -18,14 +19,14 @@ export async function firstSync({ directory, rounds, records }) {
       const measures = await alternate({
         directory,
         rounds,
-        subject: at => timed(() => syncOnce(at, bootstrap, main, records)),
+        subject: at => loop.during('first sync', () => timed(() => syncOnce(at, bootstrap, main, records))),
         reference: at =>
           timed(() =>
             git(['clone', '--quiet', '--bare', pathToFileURL(join(served, 'repo.git')).href, join(at, 'clone')]),
           ),
       })
-      const title = `first sync of ${records.toLocaleString('en-US')} records`
-      return sooner(title, 'ms', measures, 'git clone --bare', 4, 2)
+      const title = `first sync of ${grouped(records)} records`
+      return [sooner(title, 'ms', measures, 'git clone --bare', 4, 2)]
     })
   })
 }

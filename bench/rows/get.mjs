@@ -1,20 +1,19 @@
 import { open } from 'atolldb'
 import { join } from 'node:path'
-import { alternate, closing, faster, inEmptyDirectory, inFlight, rate } from '../harness.mjs'
-import { load } from '../load.mjs'
+import { alternate, closing, inEmptyDirectory, inFlight, rate } from '../harness.mjs'
 import { openLevel } from '../reference-level.mjs'
+import { faster } from '../results.mjs'
 import { idOf, shuffled, valueOf } from '../values.mjs'
 
 const width = 100
 
 /** Gets, 100 in flight, of records read once each after an open: nothing of them is in the cache. */
-export async function get({ directory, rounds, records }) {
+export async function get({ directory, rounds, burst, dataSets, loop }) {
   return inEmptyDirectory(directory, async () => {
-    const atollDirectory = join(directory, 'loaded-atoll')
+    const { directory: atollDirectory } = await dataSets.of('objects', burst)
     const levelDirectory = join(directory, 'loaded-level')
-    await closing(await open(atollDirectory), db => load(db, records))
-    await closing(await openLevel(levelDirectory), level => loadLevel(level, records))
-    const ids = shuffled(records).map(idOf)
+    await closing(await openLevel(levelDirectory), level => loadLevel(level, burst))
+    const ids = shuffled(burst).map(idOf)
 
     const measures = await alternate({
       directory,
@@ -22,18 +21,18 @@ export async function get({ directory, rounds, records }) {
       async subject() {
         return closing(await open(atollDirectory), db => {
           const sensors = db.object('sensors')
-          return rate(records, () => inFlight(records, width, index => sensors.get(ids[index])))
+          return loop.during('gets', () => rate(burst, () => inFlight(burst, width, index => sensors.get(ids[index]))))
         })
       },
       async reference() {
         return closing(await openLevel(levelDirectory), async level => {
-          return rate(records, async () => {
-            for (let first = 0; first < records; first += width) await level.getMany(ids.slice(first, first + width))
+          return rate(burst, async () => {
+            for (let first = 0; first < burst; first += width) await level.getMany(ids.slice(first, first + width))
           })
         })
       },
     })
-    return faster('get, 100 in flight, not cached', '/s', measures, 'classic-level getMany of 100', 0.5, 0.8)
+    return [faster('get, 100 in flight, not cached', '/s', measures, 'classic-level getMany of 100', 0.5, 0.8)]
   })
 }
 

@@ -1,9 +1,10 @@
 import { open } from 'atolldb'
-import { alternate, closing, faster, rate } from '../harness.mjs'
+import { alternate, closing, rate } from '../harness.mjs'
 import { openLevel } from '../reference-level.mjs'
+import { faster } from '../results.mjs'
 import { idOf, valueOf } from '../values.mjs'
 
-const puts = 1000
+const puts = 2000
 
 /** One put at a time, each awaited, each durable. */
 export async function putOne({ directory, rounds }) {
@@ -27,5 +28,5 @@ export async function putOne({ directory, rounds }) {
       )
     },
   })
-  return faster('put, one at a time', '/s', measures, 'classic-level put, sync', 0.8, 1)
+  return [faster('put, one at a time', '/s', measures, 'classic-level put, sync', 0.8, 1)]
 }
