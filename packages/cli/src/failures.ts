@@ -48,7 +48,7 @@ export function failureHint({ code, data }: Failure): string | undefined {
     case 'CORRUPT':
       return typeof data['repair'] === 'string'
         ? `mend it with: ${data['repair']}`
-        : 'docs/errors.md says under CORRUPT what to do'
+        : 'see what is damaged, and what mends it, with: atoll doctor'
     default:
       return undefined
   }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addCompact } from './commands/compact.ts'
 import { addCount } from './commands/count.ts'
 import { addDel } from './commands/del.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addDown } from './commands/down.ts'
 import { addFlush } from './commands/flush.ts'
 import { addGet } from './commands/get.ts'
@@ -40,6 +41,7 @@ const commands = [
   addSync,
   addFlush,
   addCompact,
+  addDoctor,
   addOffline,
   addOnline,
   addVersion,

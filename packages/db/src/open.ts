@@ -111,8 +111,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   opening.onUndo(() => view.close())
 
   const settings = await SettingsFile.load(directory.state)
-  const { incarnation, hasBegun } = settings.current
-  const identity = await loadIdentity(directory.identity, incarnation === 0)
+  const { incarnation, hasBegun, node: known } = settings.current
+  const identity = await loadIdentity(directory.identity, { node: known, isNew: incarnation === 0 })
   const repository = await openRepository(directory.repository, hasBegun)
   opening.onUndo(() => repository.close())
   const rollBack = new Late<void>(() => undefined)
@@ -131,7 +131,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const name = parseNodeName(options.name ?? settings.current.name ?? hostname().slice(0, 64))
   const listen = options.listen ?? settings.current.listen
   const bootstrap = options.bootstrap ?? settings.current.bootstrap
-  await settings.change({ name, incarnation: incarnation + 1, listen, bootstrap })
+  const { node } = identity.signer
+  await settings.change({ name, incarnation: incarnation + 1, listen, bootstrap, node })
   const clock = new HybridClock(environment, await latestClock(graph, branch, unsealed))
   const wishes = { asked: options.cluster as CommitId | undefined, joins: bootstrap.length > 0 }
   await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, wishes)
@@ -196,7 +197,6 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     }),
   )
   await recover(branch.state, content)
-  const { node } = identity.signer
   await history.takeUp(await sortByLineage(graph, node, branch.state?.main, settings.current.cluster, unsealed))
 
   const monotonicMs = (): number => environment.monotonicMs()
@@ -281,9 +281,12 @@ async function openRepository(directory: string, hasBegun: boolean): Promise<Rep
 
 /** What is missing while a node opens was there before: no script is to take that for an absent record. */
 function asDamage(error: unknown, file: string): unknown {
+  const repair = 'atoll doctor --repair'
+  if (isAtollError(error, 'CORRUPT') && error.data.repair === undefined)
+    return new AtollError('CORRUPT', error.message, { ...error.data, repair }, { cause: error })
   if (!isAtollError(error, 'MISSING')) return error
-  const reason = `${error.message}: something was removed from it; restore it from a backup or clone it from another node`
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause: error })
+  const reason = `${error.message}: something was removed from it`
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair }, { cause: error })
 }
 
 /** A function that is known later: parts that call each other are made one after the other. */

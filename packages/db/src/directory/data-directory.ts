@@ -37,13 +37,28 @@ export function dataDirectory(path: string): DataDirectory {
  */
 export async function prepareDataDirectory(directory: DataDirectory): Promise<void> {
   await makeDirectoryDurably(directory.path)
-  const formatFile = join(directory.path, 'format')
-  const format = await readFormat(formatFile)
-  if (format === undefined) {
+  if (!(await checkFormat(directory))) {
     await assertOurs(directory)
-    await writeFileDurably(formatFile, Buffer.from(`${JSON.stringify({ format: DIRECTORY_FORMAT })}\n`))
-  } else if (format > DIRECTORY_FORMAT) throw newerFormat(formatFile, format)
+    await writeFormat(directory)
+  }
   for (const part of [directory.journal, directory.state]) await makeDirectoryDurably(part)
+}
+
+/** Is there a format file, and one that we read? @throws NEWER_FORMAT, CORRUPT, NOT_ACCESSIBLE */
+export async function checkFormat(directory: DataDirectory): Promise<boolean> {
+  const file = formatFile(directory)
+  const format = await readFormat(file)
+  if (format !== undefined && format > DIRECTORY_FORMAT) throw newerFormat(file, format)
+  return format !== undefined
+}
+
+/** @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
+export async function writeFormat(directory: DataDirectory): Promise<void> {
+  await writeFileDurably(formatFile(directory), Buffer.from(`${JSON.stringify({ format: DIRECTORY_FORMAT })}\n`))
+}
+
+export function formatFile(directory: DataDirectory): string {
+  return join(directory.path, 'format')
 }
 
 /** Is there a node's data at that path? */
@@ -75,7 +90,16 @@ function parseFormat(text: string): number | undefined {
 
 /** A directory without a format file must be empty, or have only what an interrupted first start or a config leaves. */
 async function assertOurs(directory: DataDirectory): Promise<void> {
-  const known = new Set(['journal', 'state', 'view', 'repo.git', 'identity.key', 'config.json', 'lost+found'])
+  const known = new Set([
+    'journal',
+    'state',
+    'view',
+    'repo.git',
+    'identity.key',
+    'config.json',
+    'damaged',
+    'lost+found',
+  ])
   const names = await onFile(directory.path, () => readdir(directory.path))
   const strange = names.find(name => !known.has(name) && !name.startsWith('format.tmp-'))
   if (strange === undefined) return

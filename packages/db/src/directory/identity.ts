@@ -13,11 +13,27 @@ export interface NodeIdentity {
   readonly seed: Uint8Array
 }
 
-/** Reads the node's key; a new node makes one. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED */
-export async function loadIdentity(file: string, isNew: boolean): Promise<NodeIdentity> {
+/**
+ * Reads the node's key, which must be that of `node` where that is known: one flipped bit makes another good key of it. A new
+ * node makes one.
+ * @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
+ */
+export async function loadIdentity(
+  file: string,
+  { node, isNew = false }: { node?: string | undefined; isNew?: boolean },
+): Promise<NodeIdentity> {
   const pem = await readTextIfThere(file)
-  if (pem !== undefined) return identityOf(parseKey(file, pem))
-  if (!isNew) throw damaged(file)
+  if (pem !== undefined) {
+    const identity = identityOf(parseKey(file, pem))
+    if (node !== undefined && node !== identity.signer.node) throw damaged(file, `not the key of the node ${node}`)
+    return identity
+  }
+  if (!isNew) throw damaged(file, 'it is not there')
+  return createIdentity(file)
+}
+
+/** Makes a key in the place of what is there. @throws NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED */
+export async function createIdentity(file: string): Promise<NodeIdentity> {
   const { privateKey } = generateKeyPairSync('ed25519')
   const text = privateKey.export({ format: 'pem', type: 'pkcs8' })
   await writeFileDurably(file, Buffer.from(text), { mode: 0o600 })
@@ -25,18 +41,21 @@ export async function loadIdentity(file: string, isNew: boolean): Promise<NodeId
 }
 
 function parseKey(file: string, pem: string): KeyObject {
+  let key: KeyObject
   try {
-    const key = createPrivateKey(pem)
-    if (key.asymmetricKeyType === 'ed25519') return key
+    key = createPrivateKey(pem)
   } catch (cause) {
-    throw damaged(file, cause)
+    throw damaged(file, NO_KEY, cause)
   }
-  throw damaged(file)
+  if (key.asymmetricKeyType !== 'ed25519') throw damaged(file, NO_KEY)
+  return key
 }
 
-function damaged(file: string, cause?: unknown): AtollError<'CORRUPT'> {
-  const reason = 'not an Ed25519 key in PEM; restore it from a backup, or remove it to become a new node'
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause })
+const NO_KEY = 'not an Ed25519 key in PEM'
+
+function damaged(file: string, reason: string, cause?: unknown): AtollError<'CORRUPT'> {
+  const repair = 'restore it from a backup, or become a new node with atoll doctor --repair --new-identity'
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair }, { cause })
 }
 
 function identityOf(key: KeyObject): NodeIdentity {

@@ -2,12 +2,15 @@
  * `state/node.json`: what a node must remember that is neither data nor derivable.
  *
  *     { "name": string, "cluster": root commit id | null, "offline": boolean, "incarnation": number, "hasBegun": boolean,
- *       "addresses": [multiaddr…], "listen": [multiaddr…], "bootstrap": [multiaddr…] }
+ *       "addresses": [multiaddr…], "listen": [multiaddr…], "bootstrap": [multiaddr…], "node": node id | null,
+ *       "crc32": CRC-32 of the JSON text of all members before it }
  *
  * `incarnation` grows with every start and numbers our glob messages; `addresses` are those of peers once met, dialled for ever;
- * `hasBegun` says that there was a `main` once, so that its absence is damage and no new beginning.
+ * `hasBegun` says that there was a `main` once, so that its absence is damage and no new beginning; `node` is whose key
+ * `identity.key` must hold. The last two members came later: a file without a checksum has no member but those before.
  */
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { AtollError, type CommitId, isObjectId } from '@atolldb/core'
 import { writeFileDurably } from '@atolldb/git'
 import { Mutex } from '../scheduling/mutex.ts'
@@ -24,6 +27,8 @@ export interface NodeSettings {
   readonly bootstrap: readonly string[]
   /** It has, or had, a `main`: a repository without one is damaged, not new. */
   readonly hasBegun: boolean
+  /** Whose key `identity.key` holds. */
+  readonly node: string | undefined
 }
 
 const EMPTY: NodeSettings = {
@@ -35,6 +40,7 @@ const EMPTY: NodeSettings = {
   listen: [],
   bootstrap: [],
   hasBegun: false,
+  node: undefined,
 }
 
 /** The settings of a node, kept in a file that is replaced at every change. */
@@ -50,7 +56,7 @@ export class SettingsFile {
 
   /** @throws CORRUPT, NOT_ACCESSIBLE */
   static async load(stateDirectory: string): Promise<SettingsFile> {
-    const file = join(stateDirectory, 'node.json')
+    const file = settingsFile(stateDirectory)
     const text = await readTextIfThere(file)
     return new SettingsFile(file, text === undefined ? EMPTY : parseSettings(file, text))
   }
@@ -63,8 +69,9 @@ export class SettingsFile {
   change(changes: Partial<NodeSettings>): Promise<void> {
     return this.#mutex.run(async () => {
       const next = { ...this.#settings, ...changes }
-      const stored = { ...next, name: next.name ?? null, cluster: next.cluster ?? null }
-      if (this.#file !== undefined) await writeFileDurably(this.#file, Buffer.from(`${JSON.stringify(stored)}\n`))
+      const stored = { ...next, name: next.name ?? null, cluster: next.cluster ?? null, node: next.node ?? null }
+      const text = JSON.stringify({ ...stored, crc32: crc32(JSON.stringify(stored)) })
+      if (this.#file !== undefined) await writeFileDurably(this.#file, Buffer.from(`${text}\n`))
       this.#settings = next
     })
   }
@@ -72,9 +79,11 @@ export class SettingsFile {
 
 function parseSettings(file: string, text: string): NodeSettings {
   try {
-    const stored = JSON.parse(text) as Record<string, unknown>
-    const { name, cluster, offline, incarnation, addresses, listen, bootstrap, hasBegun } = stored
+    const { crc32: checksum, ...stored } = JSON.parse(text) as Record<string, unknown>
+    const { name, cluster, offline, incarnation, addresses, listen, bootstrap, hasBegun, node = null } = stored
     if (
+      (checksum === undefined ? hasOnlyFirstMembers(stored) : checksum === crc32(JSON.stringify(stored))) &&
+      (node === null || typeof node === 'string') &&
       (name === null || typeof name === 'string') &&
       (cluster === null || (typeof cluster === 'string' && isObjectId(cluster))) &&
       typeof offline === 'boolean' &&
@@ -93,11 +102,22 @@ function parseSettings(file: string, text: string): NodeSettings {
         listen,
         bootstrap,
         hasBegun,
+        node: node ?? undefined,
       }
   } catch (cause) {
     throw damaged(file, cause)
   }
   throw damaged(file)
+}
+
+/** Written before there were checksums; no damaged member may pass for that. */
+function hasOnlyFirstMembers(stored: Readonly<Record<string, unknown>>): boolean {
+  const known = new Set(Object.keys(EMPTY).filter(name => name !== 'node'))
+  return Object.keys(stored).every(name => known.has(name))
+}
+
+export function settingsFile(stateDirectory: string): string {
+  return join(stateDirectory, 'node.json')
 }
 
 function isTexts(value: unknown): value is string[] {

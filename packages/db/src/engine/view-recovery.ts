@@ -73,7 +73,7 @@ async function caughtUp(parts: ViewRecoveryParts, target: RecoveryTarget): Promi
 }
 
 /** Changes that are, or may be, in the view on top of its `main`; undefined when the journal cannot tell any more. */
-function touchedChanges(mark: ViewMark, { entries }: JournalContent): readonly JournalChange[] | undefined {
+export function touchedChanges(mark: ViewMark, { entries }: JournalContent): readonly JournalChange[] | undefined {
   const until = untilSequence(mark)
   if (until <= mark.sealed) return []
   const from = entries[0]?.sequence ?? Infinity

@@ -1,0 +1,70 @@
+import { AtollError } from '@atolldb/core'
+import type { Diagnosis, Finding } from 'atolldb'
+import type { Command } from 'commander'
+import { type Invocation, invocationOf } from '../invocation.ts'
+import type { Io } from '../io.ts'
+import { count, printable } from '../output.ts'
+import { startProgressBar } from '../progress-bar.ts'
+
+/** How long to wait for another command to let go of the directory. */
+const LOCK_WAIT_MS = 5_000
+
+export function addDoctor(program: Command, io: Io): void {
+  program
+    .command('doctor')
+    .description('look for damage in the data directory of a node that is not running; exit code 1 if there is any')
+    .action(async (_options: unknown, command: Command) => {
+      const invocation = invocationOf(command, io)
+      const diagnosis = await withBar(invocation, async onProgress => {
+        const { diagnose } = await import('atolldb')
+        return diagnose(invocation.directory, { lockWaitMs: LOCK_WAIT_MS, onProgress })
+      })
+      const { out } = invocation
+      if (out.json) await out.object({ schema: 'atoll/doctor/v1', ...diagnosis })
+      else await printFindings(diagnosis.findings, invocation)
+      concluded(diagnosis, invocation)
+    })
+}
+
+type OnProgress = (progress: { check: string; done: number; total: number }) => void
+
+async function withBar<Result>(
+  { io, out }: Invocation,
+  work: (onProgress: OnProgress) => Promise<Result>,
+): Promise<Result> {
+  let bar = startProgressBar(io, { unit: '', quiet: out.json })
+  let current = ''
+  try {
+    return await work(({ check, done, total }) => {
+      if (check !== current) {
+        bar.stop()
+        bar = startProgressBar(io, { unit: units[check] ?? '', quiet: out.json })
+        current = check
+      }
+      bar.advance(done, total, done)
+    })
+  } finally {
+    bar.stop()
+  }
+}
+
+const units: Readonly<Record<string, string>> = { pack: 'packs', graph: 'commits', view: 'records' }
+
+async function printFindings(findings: readonly Finding[], { out }: Invocation): Promise<void> {
+  for (const { file, reason, repair } of findings) {
+    await out.line(`${printable(file)}: ${printable(reason)}`)
+    await out.line(out.dim(`  mend: ${printable(repair)}`))
+  }
+}
+
+/** @throws CORRUPT where there is damage, for the exit code and the next step */
+function concluded({ directory, findings, checked }: Diagnosis, { out }: Invocation): void {
+  const [first] = findings
+  if (first === undefined) {
+    const { packs, objects, commits, records } = checked
+    const what = [count(packs, 'pack'), count(objects, 'object'), count(commits, 'commit'), count(records, 'record')]
+    return out.note(`nothing is damaged: ${what.join(', ')}`)
+  }
+  const reason = findings.length === 1 ? 'it is damaged' : `it is damaged in ${findings.length} places`
+  throw new AtollError('CORRUPT', `${directory}: ${reason}`, { file: directory, reason, repair: first.repair })
+}

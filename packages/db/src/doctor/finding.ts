@@ -1,0 +1,25 @@
+/** What a check looked at. */
+export type CheckName =
+  'format' | 'identity' | 'state' | 'config' | 'journal' | 'repository' | 'pack' | 'ref' | 'graph' | 'view'
+
+/** Something that cannot be right. */
+export interface Finding {
+  readonly check: CheckName
+  /** The damaged file, or the directory of what is incomplete. */
+  readonly file: string
+  readonly reason: string
+  /** The command that mends it, or what else there is to do. */
+  readonly repair: string
+}
+
+export const REPAIR = 'atoll doctor --repair'
+export const REBUILD = 'atoll doctor --rebuild'
+export const REPAIR_FROM = 'atoll doctor --repair --from <data directory of another node, or a clone>'
+export const NEW_IDENTITY = 'restore it from a backup; or become a new node with atoll doctor --repair --new-identity'
+
+/** How far a check is; `total` is an estimate. */
+export type OnDoctorProgress = (progress: {
+  readonly check: CheckName
+  readonly done: number
+  readonly total: number
+}) => void
