@@ -1,5 +1,6 @@
 import {
   AtollError,
+  type ChangeLists,
   type CommitGraph,
   type CommitId,
   type Environment,
@@ -10,6 +11,7 @@ import {
 import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
+import type { Conflicts, ConflictsOptions } from './api/conflicts.ts'
 import type { CompactOptions, Database, SyncedOptions, Transaction } from './api/database.ts'
 import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './api/history.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
@@ -17,6 +19,7 @@ import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
 import { StoreTransaction } from './collections/transaction.ts'
 import { MemoryTupleCollection } from './collections/tuple-collection.ts'
+import { StoredConflicts } from './conflicts/conflicts.ts'
 import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
 import type { Compactor } from './engine/compactor.ts'
@@ -39,6 +42,7 @@ export interface NodeParts {
   readonly branch: Branch
   readonly repository: Repository
   readonly graph: CommitGraph
+  readonly changeLists: ChangeLists
   readonly store: RecordStore
   readonly history: History
   readonly sealer: Sealer
@@ -164,6 +168,12 @@ export class NodeDatabase implements Database {
 
   get refs(): Refs {
     return this.#past.refs
+  }
+
+  conflicts(options: ConflictsOptions = {}): Conflicts {
+    this.#assertOpen()
+    const { store, repository, graph, changeLists: changes, node } = this.#parts
+    return new StoredConflicts({ store, repository, graph, changes, node }, options)
   }
 
   async status(): Promise<Status> {

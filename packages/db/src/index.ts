@@ -1,5 +1,6 @@
 export * from './api/cache.ts'
 export * from './api/collections.ts'
+export * from './api/conflicts.ts'
 export * from './api/database.ts'
 export * from './api/history.ts'
 export * from './api/status.ts'

@@ -257,6 +257,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     branch,
     repository,
     graph,
+    changeLists,
     store,
     history,
     sealer,

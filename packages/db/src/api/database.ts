@@ -1,5 +1,6 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { CompactionSummary } from '@atolldb/git'
+import type { Conflicts, ConflictsOptions } from './conflicts.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
 import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './history.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
@@ -147,6 +148,15 @@ export interface Database extends AsyncDisposable {
   diff(from: string, to: string, options?: DiffOptions): AsyncIterable<RecordChange>
   /** Names for commits. */
   readonly refs: Refs
+
+  /**
+   * The records in conflict whose policy had to drop something that someone wrote, to go through, to look at and to settle.
+   *
+   * @example
+   * for await (const { collection, id, base, versions, chosen } of db.conflicts()) …
+   * await db.conflicts().resolve({ collection: 'farms', id: 'north' }, { take: 'ours' })
+   */
+  conflicts(options?: ConflictsOptions): Conflicts
 
   status(): Promise<Status>
   peers(): PeerStatus[]

@@ -1,0 +1,112 @@
+import {
+  AtollError,
+  type CollectionKind,
+  invalid,
+  type NodeId,
+  parseCollectionName,
+  parseListRecordId,
+  parseRecordId,
+  type RecordRef,
+} from '@atolldb/core'
+import type { WriteOptions } from '../api/collections.ts'
+import type {
+  Conflict,
+  ConflictOutcome,
+  ConflictResolved,
+  Conflicts,
+  ConflictsOptions,
+  ConflictTarget,
+} from '../api/conflicts.ts'
+import { recordChanges } from '../collections/writes.ts'
+import { contentVersion } from '../engine/content.ts'
+import type { RecordStore } from '../engine/record-store.ts'
+import { ConflictReader, type ConflictReaderParts, type FoundConflict, isUnchanged } from './conflict-reader.ts'
+import { outcomeContent } from './outcome.ts'
+
+export interface ConflictsParts extends ConflictReaderParts {
+  readonly node: NodeId
+}
+
+/** The records in conflict of a node. */
+export class StoredConflicts implements Conflicts {
+  readonly #store: RecordStore
+  readonly #node: NodeId
+  readonly #reader: ConflictReader
+  readonly #options: ConflictsOptions
+
+  constructor(parts: ConflictsParts, options: ConflictsOptions) {
+    this.#store = parts.store
+    this.#node = parts.node
+    this.#reader = new ConflictReader(parts)
+    this.#options = checkOptions(options)
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Conflict, void, void> {
+    const { all, signal } = this.#options
+    for await (const ref of this.#reader.subjects(this.#options)) {
+      if (signal?.aborted === true) throw new AtollError('ABORTED', 'the list was aborted', { what: 'conflicts' })
+      const found = await this.#reader.find(ref)
+      // Settled since the list was begun.
+      if (found === undefined) continue
+      if (found.entry.contested || all === true) yield await this.#reader.describe(found)
+    }
+  }
+
+  async get(target: ConflictTarget): Promise<Conflict | undefined> {
+    const found = await this.#reader.find(targetRef(target))
+    return found && this.#reader.describe(found)
+  }
+
+  async resolve(
+    target: ConflictTarget,
+    outcome: ConflictOutcome,
+    { signal }: WriteOptions = {},
+  ): Promise<ConflictResolved> {
+    const ref = targetRef(target)
+    const found = await this.#reader.find(ref)
+    if (target.version !== undefined && found?.version !== target.version) throw outdated(ref, target.version, found)
+    if (found === undefined)
+      throw new AtollError('MISSING', `${nameOf(ref)} is in no conflict`, { what: 'conflict', id: ref.id })
+    const content = await outcomeContent(this.#reader, found, outcome, this.#node)
+    return this.#store.write(() => {
+      // What the outcome was made of must be what it replaces.
+      if (!isUnchanged(this.#store, found)) throw outdated(ref, found.version, undefined)
+      const version = content && contentVersion(content)
+      return { changes: recordChanges(this.#store, ref, content), result: { id: ref.id, version } }
+    }, signal)
+  }
+}
+
+/** @throws INVALID */
+function targetRef({ kind = 'objects', collection, id }: ConflictTarget): RecordRef {
+  checkKind(kind)
+  return {
+    kind,
+    collection: parseCollectionName(collection),
+    id: kind === 'lists' ? parseListRecordId(id) : parseRecordId(id),
+  }
+}
+
+/** @throws INVALID */
+function checkOptions(options: ConflictsOptions): ConflictsOptions {
+  if (options.collection !== undefined) parseCollectionName(options.collection)
+  if (options.kind !== undefined) checkKind(options.kind)
+  return options
+}
+
+function checkKind(kind: CollectionKind): void {
+  if (kind !== 'objects' && kind !== 'lists') throw invalid('kind', 'must be objects or lists')
+}
+
+function nameOf({ collection, id }: RecordRef): string {
+  return `${collection}/${id}`
+}
+
+function outdated(ref: RecordRef, expected: string, found: FoundConflict | undefined): AtollError<'CONFLICT'> {
+  const what = nameOf(ref)
+  return new AtollError('CONFLICT', `the conflict of ${what} is not the one that was looked at any more`, {
+    what,
+    expected,
+    ...(found === undefined ? {} : { actual: found.version }),
+  })
+}
