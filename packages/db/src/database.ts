@@ -13,7 +13,17 @@ import type { CacheCounts } from './api/cache.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
 import type { Conflicts, ConflictsOptions } from './api/conflicts.ts'
 import type { CompactOptions, Database, SyncedOptions, Transaction } from './api/database.ts'
-import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './api/history.ts'
+import type {
+  ChangesOptions,
+  DiffOptions,
+  FeedChange,
+  LogEntry,
+  LogOptions,
+  RecordChange,
+  Refs,
+  ShownCommit,
+  Snapshot,
+} from './api/history.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
@@ -24,6 +34,7 @@ import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
 import type { Compactor } from './engine/compactor.ts'
 import type { History } from './engine/history.ts'
+import type { Feed } from './history/feed.ts'
 import { HistoryReader } from './history/history-reader.ts'
 import { Mutex } from './scheduling/mutex.ts'
 import type { RecordStore } from './engine/record-store.ts'
@@ -47,6 +58,7 @@ export interface NodeParts {
   readonly history: History
   readonly sealer: Sealer
   readonly compactor: Compactor
+  readonly feed: Feed
   readonly replicator: Replicator | undefined
   readonly nextListId: () => RecordId
   readonly statusParts: StatusParts
@@ -166,6 +178,16 @@ export class NodeDatabase implements Database {
     return this.#past.diff(from, to, options)
   }
 
+  changes(options: ChangesOptions = {}): AsyncIterable<FeedChange> {
+    this.#assertOpen()
+    return this.#parts.feed.changes(options)
+  }
+
+  cursor(): string {
+    this.#assertOpen()
+    return this.#parts.feed.cursor()
+  }
+
   get refs(): Refs {
     return this.#past.refs
   }
@@ -230,8 +252,9 @@ export class NodeDatabase implements Database {
   }
 
   async #close(): Promise<void> {
-    const { replicator, sealer, compactor, store, history, release } = this.#parts
+    const { replicator, sealer, compactor, feed, store, history, release } = this.#parts
     try {
+      feed.stop()
       await compactor.stop()
       await replicator?.stop()
       await sealer.stop()

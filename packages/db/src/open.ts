@@ -40,6 +40,8 @@ import { RecordStore } from './engine/record-store.ts'
 import { Sealer } from './engine/sealer.ts'
 import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
+import { Feed } from './history/feed.ts'
+import { MoveLog } from './history/moves.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
 import { Replicator } from './replication/replicator.ts'
@@ -138,6 +140,10 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, wishes)
   if (branch.state !== undefined && !hasBegun) await settings.change({ hasBegun: true })
 
+  const moves = await MoveLog.open(directory.state, settings.current.incarnation)
+  opening.onUndo(() => moves.close())
+  if (branch.state !== undefined) moves.add(branch.state.main, content.sealedSequence)
+
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
   const repair = new Late<Promise<void>, [damage: unknown]>(async () => undefined)
@@ -178,7 +184,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     store,
     clock,
     author: () => ({ name, signer: identity.signer }),
-    onMoved: () => {
+    onMoved: ({ main }) => {
+      moves.add(main, store.sealedSequence)
       announce.call()
       changes.tell()
       compactor.look()
@@ -239,6 +246,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   sealer.wake()
   compactor.look()
 
+  const onChange = (listener: () => void): (() => void) => changes.listen(listener)
+  const feed = new Feed({ moves, store, repository, graph, changes: changeLists, node, name: () => name, onChange })
   const statusParts: StatusParts = {
     isOffline: () => settings.current.offline,
     hasNetwork: replicator !== undefined,
@@ -265,7 +274,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     replicator,
     nextListId: listIdSource(environment),
     statusParts,
-    onChange: listener => changes.listen(listener),
+    onChange,
+    feed,
     onListenerFailed,
     release: () => opening.undo(),
   })

@@ -2,7 +2,17 @@ import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atoll
 import type { CompactionSummary } from '@atolldb/git'
 import type { Conflicts, ConflictsOptions } from './conflicts.ts'
 import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
-import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from './history.ts'
+import type {
+  ChangesOptions,
+  DiffOptions,
+  FeedChange,
+  LogEntry,
+  LogOptions,
+  RecordChange,
+  Refs,
+  ShownCommit,
+  Snapshot,
+} from './history.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
@@ -146,6 +156,22 @@ export interface Database extends AsyncDisposable {
   show(commit: string): Promise<ShownCommit>
   /** The records that differ between two commits, by any names. Costs what differs. @throws as `at` */
   diff(from: string, to: string, options?: DiffOptions): AsyncIterable<RecordChange>
+  /**
+   * Every change, local and merged, in the order in which they became visible here. After a change's `cursor` nothing is
+   * missed, over restarts and crashes too. What is read later is told commit by commit: of several writes to a record within
+   * one commit only the last, while those who read along may see the ones between. A change is told again where a reader
+   * stopped in the middle of a batch, or among writes that were not sealed yet when it stopped or the node did. Rejects with
+   * MISSING for a cursor that this node does not know any more, ABORTED, CLOSED. @throws INVALID
+   *
+   * @example
+   * for await (const change of db.changes({ since: saved })) {
+   *   await index(change)
+   *   saved = change.cursor
+   * }
+   */
+  changes(options?: ChangesOptions): AsyncIterable<FeedChange>
+  /** The cursor of this moment: take it, read what there is, then follow `changes({ since: cursor })`. */
+  cursor(): string
   /** Names for commits. */
   readonly refs: Refs
 

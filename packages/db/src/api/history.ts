@@ -111,3 +111,35 @@ export interface Refs {
   /** Removes a ref if it names `previous`; durable when it resolves. @throws CONFLICT (nothing has changed), INVALID */
   delete(name: string, previous: string): Promise<void>
 }
+
+/** Who made a change. */
+export interface FeedAuthor {
+  readonly node: NodeId
+  readonly name: string
+}
+
+/** One change of the feed. */
+export interface FeedChange {
+  /** Where to go on after this one: `changes({ since: cursor })`. Opaque; of this node alone. */
+  readonly cursor: string
+  readonly kind: CollectionKind
+  readonly collection: string
+  readonly id: string
+  readonly op: 'put' | 'delete'
+  /** JSON or a `Uint8Array`; undefined for a delete. */
+  readonly value: unknown
+  readonly version: ObjectId | undefined
+  /** Of a merged value: the latest of those whose changes came in. Undefined in a state that was there before the feed began. */
+  readonly author: FeedAuthor | undefined
+  /** The author's commit; undefined while the change waits to be sealed. */
+  readonly commit: CommitId | undefined
+  readonly origin: 'local' | 'remote'
+}
+
+export interface ChangesOptions extends RecordScope {
+  /** The cursor of the last change that was dealt with; `'0'` for everything there is. Default: from now on. */
+  readonly since?: string
+  /** Wait for changes to come; else the feed ends when it has told what there is. Default true. */
+  readonly live?: boolean
+  readonly signal?: AbortSignal
+}

@@ -273,6 +273,21 @@ export class RecordStore {
     return this.#waitingBytes
   }
 
+  /** Entries that no commit holds with a sequence number beyond that one; in memory, the oldest first. */
+  pendingEntries(after: number): JournalEntry[] {
+    return this.#waiting.slice(this.#waiting.findLastIndex(({ sequence }) => sequence <= after) + 1)
+  }
+
+  /** Of the last durable entry. */
+  get lastSequence(): number {
+    return this.#mark.sequence
+  }
+
+  /** Of the last entry that a commit holds. */
+  get sealedSequence(): number {
+    return this.#mark.sealed
+  }
+
   /** The oldest entries that no commit holds, within limits (at least one), all made on the same `main`. */
   oldestPending(maxChanges: number, maxBytes: number): JournalEntry[] {
     const taken: JournalEntry[] = []

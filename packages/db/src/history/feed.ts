@@ -1,0 +1,250 @@
+import {
+  AtollError,
+  type ChangeLists,
+  type CommitGraph,
+  type CommitId,
+  isAtollError,
+  type NodeId,
+  type ObjectId,
+  type RecordDifference,
+  recordKey,
+  type RecordKey,
+} from '@atolldb/core'
+import type { Repository } from '@atolldb/git'
+import type { ChangesOptions, FeedChange } from '../api/history.ts'
+import { contentToValue, contentVersion } from '../engine/content.ts'
+import type { RecordStore } from '../engine/record-store.ts'
+import type { JournalChange, JournalEntry } from '../journal/frame.ts'
+import { decodeFeedCursor, encodeFeedCursor, type FeedPlace } from './feed-cursor.ts'
+import { moveAuthors } from './move-authors.ts'
+import type { Move, MoveLog } from './moves.ts'
+import { loadRecordChange, recordDifferences } from './record-changes.ts'
+import { checkScope, type CheckedScope, scopeHas } from './record-scope.ts'
+
+export interface FeedParts {
+  readonly moves: MoveLog
+  readonly store: RecordStore
+  readonly repository: Repository
+  readonly graph: CommitGraph
+  readonly changes: ChangeLists
+  readonly node: NodeId
+  readonly name: () => string
+  /** Calls back when something may have become visible. Returns the undo. */
+  readonly onChange: (listener: () => void) => () => void
+}
+
+/** What is read from one place on, and how. */
+interface Reading {
+  readonly scope: CheckedScope | undefined
+  readonly signal: AbortSignal | undefined
+  /** What was told of the entries that wait to be sealed: their commit need not tell it again. */
+  readonly told: Map<RecordKey, ObjectId | undefined>
+}
+
+/**
+ * The changes of this node in the order in which they became visible here. What is committed is told by the difference
+ * between one `main` and the next; what waits to be sealed, by its journal entries in memory. So writing costs nothing more,
+ * and a reader may stop for as long as it likes.
+ */
+export class Feed {
+  readonly #parts: FeedParts
+  readonly #closing = new AbortController()
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts
+  }
+
+  /** The place of this moment. */
+  cursor(): string {
+    return encodeFeedCursor(this.#now())
+  }
+
+  #now(): FeedPlace {
+    const { moves, store } = this.#parts
+    const { position, last, incarnation } = moves
+    return { position, main: last?.main, index: 0, incarnation, sequence: store.lastSequence }
+  }
+
+  /** See `Database.changes`. @throws INVALID at once; MISSING and ABORTED on the way */
+  changes({ since, live = true, signal, ...scope }: ChangesOptions = {}): AsyncIterable<FeedChange> {
+    const checked = checkScope(scope)
+    const from = since === undefined ? this.#now() : decodeFeedCursor(since)
+    const told = new Map<RecordKey, ObjectId | undefined>()
+    // Where the reader knows entries that are pending still, it is not told of them by their commit.
+    if (from.incarnation === this.#parts.moves.incarnation)
+      for (const entry of this.#parts.store.pendingEntries(0)) if (entry.sequence <= from.sequence) note(told, entry)
+    return this.#read(from, live, { scope: checked, signal, told })
+  }
+
+  async *#read(from: FeedPlace, live: boolean, reading: Reading): AsyncGenerator<FeedChange, void, void> {
+    const { moves, store } = this.#parts
+    let place = await this.#checked(from)
+    for (;;) {
+      this.#assertRunning(reading.signal)
+      if (place.position < moves.position) {
+        place = yield* this.#nextMove(place, reading)
+        continue
+      }
+      const known = place.incarnation === moves.incarnation ? place.sequence : 0
+      const entries = store.pendingEntries(known)
+      for (const entry of entries) {
+        this.#assertRunning(reading.signal)
+        yield* this.#pending(entry, place, reading)
+        place = { ...place, incarnation: moves.incarnation, sequence: entry.sequence }
+      }
+      if (entries.length > 0) continue
+      if (!live) return
+      // No await since the look above: nothing can have come in between.
+      await this.#somethingNew(reading.signal)
+    }
+  }
+
+  /** A cursor of a `main` that was here at another position, or not at all: told by what differs from it. @throws MISSING */
+  async #checked(place: FeedPlace): Promise<FeedPlace> {
+    const { moves, graph } = this.#parts
+    if (place.main === undefined) return { ...place, position: -1 }
+    const there = await moves.read(place.position)
+    try {
+      await graph.node(place.main)
+    } catch (error) {
+      if (!isAtollError(error, 'MISSING')) throw error
+      throw new AtollError('MISSING', 'this node does not know that cursor (any more): read everything, with since 0', {
+        what: 'cursor',
+      })
+    }
+    return there?.main === place.main
+      ? place
+      : { ...place, position: Math.max(-1, moves.position - 1), index: 0, incarnation: 0 }
+  }
+
+  /** From one `main` to the next that is still there. Returns the place behind it. */
+  async *#nextMove(place: FeedPlace, reading: Reading): AsyncGenerator<FeedChange, FeedPlace, void> {
+    const { moves, graph } = this.#parts
+    const { position, move } = await this.#next(place)
+    const before = place.position < 0 ? undefined : await moves.read(place.position)
+    const isSeal = before !== undefined && move.sealed > before.sealed
+    const next = { ...place, position, main: move.main, index: 0 }
+    const knowsAll = isSeal && move.incarnation === place.incarnation && move.sealed <= place.sequence
+    if (!knowsAll) {
+      const beforeTree = place.main === undefined ? undefined : (await graph.node(place.main)).tree
+      const { tree } = await graph.node(move.main)
+      await moves.settled()
+      yield* this.#differences(place, move.main, [beforeTree, tree], {
+        ...reading,
+        told: isSeal ? reading.told : new Map<RecordKey, ObjectId | undefined>(),
+      })
+    }
+    if (isSeal) this.#forgetSealed(reading)
+    return next
+  }
+
+  /** What stays pending was told, and is not forgotten. */
+  #forgetSealed({ told }: Reading): void {
+    const pending = new Set<RecordKey>()
+    for (const entry of this.#parts.store.pendingEntries(0))
+      for (const change of entry.changes) pending.add(recordKey(change))
+    for (const key of told.keys()) if (!pending.has(key)) told.delete(key)
+  }
+
+  /** A merge commit that nothing names may be gone: then it is told together with the one after it. */
+  async #next(place: FeedPlace): Promise<{ position: number; move: Move }> {
+    const { moves, repository } = this.#parts
+    for (let position = place.position + 1; ; position++) {
+      const move = await moves.read(position)
+      if (position === moves.position && move !== undefined) return { position, move }
+      if (move !== undefined && (await repository.has(move.main))) return { position, move }
+    }
+  }
+
+  async *#differences(
+    place: FeedPlace,
+    main: CommitId,
+    [before, after]: readonly [ObjectId | undefined, ObjectId],
+    { scope, signal, told }: Reading,
+  ): AsyncGenerator<FeedChange, void, void> {
+    const { repository, graph, changes } = this.#parts
+    const authorOf = await moveAuthors({ reader: repository, graph, changes }, place.main, main)
+    let index = 0
+    // All collections, whatever the scope: a place counts them.
+    for await (const difference of recordDifferences(repository, before, after, undefined)) {
+      this.#assertRunning(signal)
+      index++
+      if (index <= place.index || !this.#isWanted(scope, difference)) continue
+      const key = recordKey(difference)
+      if (told.has(key) && told.get(key) === difference.after?.version) continue
+      const change = await loadRecordChange(repository, difference)
+      const authorship = await authorOf(key)
+      yield {
+        cursor: encodeFeedCursor({ ...place, index }),
+        kind: change.kind,
+        collection: change.collection,
+        id: change.id,
+        op: change.op,
+        value: change.after?.value,
+        version: change.after?.version,
+        author: authorship?.author,
+        commit: authorship?.commit,
+        origin: authorship?.author.node === this.#parts.node ? 'local' : 'remote',
+      }
+    }
+  }
+
+  /** A batch is told in one piece: only its last change moves the place on. */
+  async *#pending(entry: JournalEntry, place: FeedPlace, reading: Reading): AsyncGenerator<FeedChange, void, void> {
+    const { moves, node, name } = this.#parts
+    note(reading.told, entry)
+    const wanted = entry.changes.filter(change => this.#isWanted(reading.scope, change))
+    for (const [i, change] of wanted.entries()) {
+      const { kind, collection, id, content } = change
+      const isLast = i === wanted.length - 1
+      yield {
+        cursor: encodeFeedCursor(
+          isLast ? { ...place, incarnation: moves.incarnation, sequence: entry.sequence } : place,
+        ),
+        kind,
+        collection,
+        id,
+        op: content === undefined ? 'delete' : 'put',
+        value: content && contentToValue<unknown>(content),
+        version: content && contentVersion(content),
+        author: { node, name: name() },
+        commit: undefined,
+        origin: 'local',
+      }
+    }
+  }
+
+  #isWanted(scope: CheckedScope | undefined, { kind, collection, id }: RecordDifference | JournalChange): boolean {
+    return scopeHas(scope, kind, collection) && (scope?.id === undefined || scope.id === id)
+  }
+
+  #somethingNew(signal: AbortSignal | undefined): Promise<void> {
+    const stops = [this.#closing.signal, ...(signal === undefined ? [] : [signal])]
+    return new Promise(resolve => {
+      const done = (): void => {
+        undo()
+        for (const stop of stops) stop.removeEventListener('abort', done)
+        resolve()
+      }
+      const undo = this.#parts.onChange(done)
+      for (const stop of stops) stop.addEventListener('abort', done)
+      if (stops.some(stop => stop.aborted)) done()
+    })
+  }
+
+  /** @throws CLOSED, ABORTED */
+  #assertRunning(signal: AbortSignal | undefined): void {
+    if (this.#closing.signal.aborted) throw new AtollError('CLOSED', 'the database is closed', { what: 'changes' })
+    if (signal?.aborted === true) throw new AtollError('ABORTED', 'the feed was aborted', { what: 'changes' })
+  }
+
+  /** Whoever waits is told that it is over. */
+  stop(): void {
+    this.#closing.abort()
+  }
+}
+
+function note(told: Map<RecordKey, ObjectId | undefined>, entry: JournalEntry): void {
+  for (const change of entry.changes)
+    told.set(recordKey(change), change.content === undefined ? undefined : contentVersion(change.content))
+}
