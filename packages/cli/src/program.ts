@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addCompact } from './commands/compact.ts'
+import { addConflicts } from './commands/conflicts.ts'
 import { addCount } from './commands/count.ts'
 import { addDel } from './commands/del.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -36,6 +37,7 @@ const commands = [
   addInsert,
   addLs,
   addLog,
+  addConflicts,
   addImport,
   addPeers,
   addSync,

@@ -1,4 +1,5 @@
 import { createListClient, createObjectClient, type ListClient, type ObjectClient } from './collections.ts'
+import { createConflictsClient, type ConflictsClient, type ConflictsOptions } from './conflicts.ts'
 import { encodeBase64, encodeJson } from './content.ts'
 import { createHttpDoor, type Fetch, type HttpDoor } from './door.ts'
 import { ClientError } from './errors.ts'
@@ -45,6 +46,8 @@ export interface Client {
   status(options?: CallOptions): Promise<Status>
   peers(options?: CallOptions): Promise<PeerStatus[]>
   log(options?: CallOptions & { readonly limit?: number }): AsyncIterable<LogEntry>
+  /** The records in conflict whose policy had to drop something that someone wrote. */
+  conflicts(options?: ConflictsOptions): ConflictsClient
   flush(options?: CallOptions): Promise<{ commit: string }>
   /** Puts the packs of the repository into one. Aborted, nothing has changed. */
   compact(options?: CompactOptions): Promise<CompactionSummary>
@@ -95,6 +98,7 @@ export function createClient({ url, token, fetch = globalThis.fetch }: ClientOpt
     status: options => get('/v1/status', options),
     peers: async options => (await get<{ peers: PeerStatus[] }>('/v1/peers', options)).peers,
     log: options => logEntries(door, options),
+    conflicts: options => createConflictsClient(door, options),
     flush: options => post('/v1/flush', {}, options),
     compact: options => compact(door, options),
     sync: options => sync(post, options),

@@ -52,6 +52,56 @@ export interface LogEntry {
   readonly subject: string
 }
 
+/** One of the concurrent versions of a record. */
+export interface ConflictVersion {
+  readonly commit: string
+  readonly author: { readonly name: string; readonly node: string }
+  readonly time: Date
+  readonly op: 'put' | 'delete'
+  /** Undefined for a delete. */
+  readonly value: unknown
+  readonly version: string | undefined
+}
+
+/** A record whose versions are concurrent, as it was found. */
+export interface Conflict {
+  readonly kind: 'objects' | 'lists'
+  readonly collection: string
+  readonly id: string
+  /** Of the conflict itself: another one as soon as its versions are others. */
+  readonly version: string
+  /** Something that someone wrote had to give way. */
+  readonly contested: boolean
+  /** Undefined: the record was not there before its versions parted. */
+  readonly base: unknown
+  /** Two or more, the earliest first. */
+  readonly versions: readonly ConflictVersion[]
+  /** What the record is meanwhile; undefined: it is not there. */
+  readonly chosen: unknown
+}
+
+/** Names a record in conflict; with `version`, the conflict that was looked at. */
+export interface ConflictTarget {
+  /** Default `objects`. */
+  readonly kind?: 'objects' | 'lists'
+  readonly collection: string
+  readonly id: string
+  readonly version?: string
+}
+
+/** How a conflict ends. */
+export type ConflictOutcome =
+  | { readonly take: 'ours' | 'theirs' | 'chosen' }
+  | { readonly commit: string }
+  | { readonly value: unknown }
+  | { readonly delete: true }
+
+/** What a conflict was resolved to; `version` is undefined where the record was deleted. */
+export interface ConflictResolved {
+  readonly id: string
+  readonly version: string | undefined
+}
+
 export interface CompactionSummary {
   readonly packsBefore: number
   readonly packsAfter: number

@@ -13,6 +13,11 @@ describe('the types of the wire', () => {
     expectTypeOf<library.LogEntry>().toExtend<client.LogEntry>()
     expectTypeOf<library.CollectionInfo>().toExtend<client.CollectionInfo>()
     expectTypeOf<client.CompactionSummary>().toEqualTypeOf<Awaited<ReturnType<library.Database['compact']>>>()
+    expectTypeOf<library.Conflict>().toExtend<client.Conflict>()
+    expectTypeOf<keyof client.Conflict>().toEqualTypeOf<keyof library.Conflict>()
+    expectTypeOf<keyof client.ConflictVersion>().toEqualTypeOf<keyof library.ConflictVersion>()
+    expectTypeOf<client.ConflictTarget>().toEqualTypeOf<library.ConflictTarget>()
+    expectTypeOf<client.ConflictOutcome>().toEqualTypeOf<library.ConflictOutcome>()
     expectTypeOf<library.Written>().toExtend<client.Written>()
   })
 

@@ -2,6 +2,7 @@ import { AtollError } from '@atolldb/core'
 import type { Database, Log } from 'atolldb'
 import { Hono } from 'hono'
 import { routeBatch } from './batch.ts'
+import { routeConflicts } from './conflicts.ts'
 import { checkHost, checkToken, hostAllowList } from './gate.ts'
 import { routeNode, routeShutdown } from './node-routes.ts'
 import { errorToProblem, problemResponse } from './problems.ts'
@@ -53,6 +54,7 @@ export function createApp(db: Database, { token, onShutdown, allowedHosts, log }
 
   routeRecords(app, db)
   routeBatch(app, db)
+  routeConflicts(app, db)
   routeNode(app, db)
   routeShutdown(app, onShutdown)
   return app

@@ -1,6 +1,7 @@
 import { MAX_COMMIT_CHANGES, AtollError, invalid, type JsonValue } from '@atolldb/core'
 import type { Database, Transaction } from 'atolldb'
 import type { Hono } from 'hono'
+import { parseBase64 } from './content-shape.ts'
 import { atOperation } from './problems.ts'
 import { MAX_BATCH_BODY_BYTES, MAX_BATCH_DEPTH, readJson } from './requests.ts'
 import { jsonResponse } from './responses.ts'
@@ -97,11 +98,7 @@ function unsupported(op: string, kind: string): AtollError<'UNSUPPORTED'> {
 function content(members: Members): unknown {
   if (!members.has('bytes')) return required(members, 'value')
   if (members.has('value')) throw invalid('operation', 'has value and bytes')
-  const base64 = text(members, 'bytes')
-  const bytes = Buffer.from(base64, 'base64')
-  // Buffer skips what is not base64; an exact copy proves that nothing was.
-  if (bytes.toString('base64') !== base64) throw invalid('bytes', 'must be padded base64')
-  return new Uint8Array(bytes)
+  return parseBase64(required(members, 'bytes'))
 }
 
 function required(members: Members, name: string): JsonValue {

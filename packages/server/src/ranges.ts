@@ -1,4 +1,5 @@
 import type { RangeOptions, ReadableCollection } from 'atolldb'
+import { contentShape, type ContentShape } from './content-shape.ts'
 import { encodeCursor, rangeOptions, readQuery, readRange } from './requests.ts'
 import { jsonResponse, ndjsonResponse, wantsNdjson } from './responses.ts'
 
@@ -7,10 +8,8 @@ const MAX_PAGE_RECORDS = 1_000
 /** A page ends early beyond this, so that a page of large values stays small; it always has one record. */
 const PAGE_TARGET_BYTES = 4 * 1024 * 1024
 
-/** A record as a page or a line shows it: `bytes` is base64. */
-type RecordShape =
-  | { readonly id: string; readonly value: unknown; readonly version: string }
-  | { readonly id: string; readonly bytes: string; readonly version: string }
+/** A record as a page or a line shows it. */
+type RecordShape = { readonly id: string; readonly version: string } & ContentShape
 
 /**
  * A range of a collection: as NDJSON in full when asked for, else a page `{ records, next }` whose `Link: rel="next"` names the
@@ -58,10 +57,7 @@ async function* recordShapes(
   collection: ReadableCollection<unknown>,
   range: RangeOptions,
 ): AsyncGenerator<RecordShape, void, void> {
-  for await (const { id, value, version } of collection.records(range))
-    yield value instanceof Uint8Array
-      ? { id, bytes: Buffer.from(value).toString('base64'), version }
-      : { id, value, version }
+  for await (const { id, value, version } of collection.records(range)) yield { id, ...contentShape(value), version }
 }
 
 export async function answerCount(collection: ReadableCollection<unknown>): Promise<Response> {

@@ -84,7 +84,8 @@ export function readCount(query: ReadonlyMap<string, string>, name: string): num
   return Number(text)
 }
 
-function readFlag(query: ReadonlyMap<string, string>, name: string): boolean {
+/** Off when left out; the name alone means on. @throws INVALID */
+export function readFlag(query: ReadonlyMap<string, string>, name: string): boolean {
   const text = query.get(name) ?? 'false'
   if (text !== '' && text !== 'true' && text !== 'false') throw invalid(name, 'must be true or false')
   return text !== 'false'

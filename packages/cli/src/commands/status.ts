@@ -76,7 +76,7 @@ function facts(status: Status): string[][] {
     ['pending', count(status.pending, 'change')],
   ]
   if (status.held > 0) rows.push(['held back', count(status.held, 'commit')])
-  if (status.conflicts > 0) rows.push(['conflicts', String(status.conflicts)])
+  if (status.conflicts > 0) rows.push(['conflicts', `${status.conflicts} (atoll conflicts)`])
   for (const address of status.addresses) rows.push(['address', address])
   return rows
 }
