@@ -22,6 +22,7 @@ import {
   type ViewMark,
 } from './encoding.ts'
 import { translateLevelError, viewDamage } from './level-errors.ts'
+import { lacksWrites } from './level-log.ts'
 
 type Level = AbstractLevel<string | Buffer | Uint8Array, string, Buffer>
 
@@ -268,6 +269,7 @@ function levelBounds(kind: CollectionKind, collection: CollectionName, range: Vi
 }
 
 async function openOrRecreate(path: string): Promise<OpenLevel> {
+  if (await lacksWrites(path)) return recreate(path)
   try {
     return await openClassic(path)
   } catch (error) {
