@@ -280,6 +280,23 @@ describe('the view behind it', () => {
     spy.mockRestore()
   })
 
+  test('recovered under a range ends that with CORRUPT, never with CLOSED, and once is enough', async () => {
+    const { store, repairView, put, seal } = await createStore()
+    for (let i = 0; i < 600; i++) await put(`${i}`, i)
+    await store.count('objects', things)
+    seal()
+    await store.count('objects', things)
+    const range = store.range('objects', things, {})[Symbol.asyncIterator]()
+    await range.next()
+    await repairView()
+    const rest = async (): Promise<void> => {
+      while ((await range.next()).done !== true);
+    }
+    await expect(rest()).rejects.toMatchObject({ code: 'CORRUPT' })
+    expect(repairView).toHaveBeenCalledTimes(1)
+    expect(await store.count('objects', things)).toBe(600)
+  })
+
   test('has what is pending again after a recovery, also below a write that then fails', async () => {
     const { store, files, view, repairView, put, get } = await createStore()
     await put('a', 1)

@@ -73,6 +73,7 @@ export class RecordStore {
   readonly #room = new Room()
   #mark: ViewMark
   #repairing: Promise<void> | undefined
+  #recoveries = 0
   #repairTimer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -137,10 +138,12 @@ export class RecordStore {
   }
 
   async *#watched<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
+    const recoveries = this.#recoveries
     try {
       yield* items
     } catch (error) {
-      if (isAtollError(error, 'CORRUPT')) this.#repairInBackground(error)
+      // What a recovery cut short needs no other.
+      if (isAtollError(error, 'CORRUPT') && recoveries === this.#recoveries) this.#repairInBackground(error)
       throw error
     }
   }
@@ -348,7 +351,11 @@ export class RecordStore {
 
   /** One at a time; whoever needs the view waits for the same one. @throws why it cannot be done now */
   #repair(damage?: unknown): Promise<void> {
-    this.#repairing ??= this.#parts.repairView(damage).finally(() => (this.#repairing = undefined))
+    this.#repairing ??= this.#parts
+      .repairView(damage)
+      // It is done: nobody need try again in the background.
+      .then(() => clearTimeout(this.#repairTimer))
+      .finally(() => (this.#repairing = undefined))
     return this.#repairing
   }
 
@@ -368,6 +375,7 @@ export class RecordStore {
   async recoverView(recover: () => Promise<void>): Promise<void> {
     await this.#writer.halt()
     this.#cache.clear()
+    this.#recoveries++
     await recover()
     // The newest first, and only where nothing newer is known.
     for (const entry of this.#waiting.toReversed())

@@ -122,11 +122,13 @@ export class View {
     const { prefix } = collectionRange(kind, collection)
     const bounds = levelBounds(kind, collection, range)
     // Created now, not at the first step: LevelDB takes its snapshot here.
-    const iterator = this.#guarded(() => this.#level.iterator({ ...bounds, reverse: range.reverse ?? false }))
-    return this.#decoded(iterator, prefix.length)
+    const level = this.#level
+    const iterator = this.#guarded(() => level.iterator({ ...bounds, reverse: range.reverse ?? false }))
+    return this.#decoded(level, iterator, prefix.length)
   }
 
   async *#decoded(
+    level: Level,
     iterator: AbstractIterator<Level, string, Buffer>,
     prefixLength: number,
   ): AsyncGenerator<[string, ViewContent]> {
@@ -137,6 +139,8 @@ export class View {
         for (const [key, value] of entries) yield [key.slice(prefixLength), this.#decode(key, value)]
       }
     } catch (error) {
+      // Closed under the range, but not because the database is.
+      if (this.#isRecovering || level !== this.#level) throw viewDamage(this.path, 'it was recovered meanwhile', error)
       throw this.#translated(error)
     } finally {
       await iterator.close()
