@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,12 +9,13 @@ import { diffStates, type CommitId } from '@atolldb/core'
 import { Repository } from '@atolldb/git'
 import { open, type Database } from 'atolldb'
 import { expect, onTestFinished } from 'vitest'
+import { fsckProblems } from '../faults/strict-fsck.ts'
 import { Model, type LogLine } from './model.ts'
 
 /** The writer runs what `npm run build` made. */
 const writer = fileURLToPath(new URL('./writer.mjs', import.meta.url))
 /** Less than this proves nothing. */
-const MIN_ACKNOWLEDGED_PER_SECOND = 50
+export const MIN_ACKNOWLEDGED_PER_SECOND = 50
 const VERIFY_EVERY = 2
 
 /**
@@ -44,7 +45,7 @@ export async function killRepeatedly(seed: number, kills: number): Promise<void>
     await exited
     model.add(readLog(log))
     // Killed at its very first start it may have no repository yet, and then has promised nothing.
-    if (model.acknowledged > 0 || existsSync(join(data, 'repo.git', 'HEAD'))) fsck(join(data, 'repo.git'))
+    if (model.acknowledged > 0 || existsSync(join(data, 'repo.git', 'HEAD'))) expect(fsckProblems(data)).toEqual([])
     if (kill % VERIFY_EVERY === 0 || kill === kills) await verify(data, model)
     next = await loading
   }
@@ -55,7 +56,7 @@ export async function killRepeatedly(seed: number, kills: number): Promise<void>
   expect(perSecond).toBeGreaterThan(MIN_ACKNOWLEDGED_PER_SECOND)
 }
 
-async function loadWriter(data: string, log: string, writerSeed: number): Promise<ChildProcess> {
+export async function loadWriter(data: string, log: string, writerSeed: number): Promise<ChildProcess> {
   const child = spawn(process.execPath, [writer, data, log, String(writerSeed)], { stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   await Promise.race([
@@ -68,14 +69,14 @@ async function loadWriter(data: string, log: string, writerSeed: number): Promis
 }
 
 /** Lets it write for that long. Its log is a file, not a pipe: what it said must outlive it. */
-async function letRun(log: string, forMs: number): Promise<number> {
+export async function letRun(log: string, forMs: number): Promise<number> {
   while (readLog(log).length === 0) await delay(5)
   const started = performance.now()
   await delay(forMs)
   return performance.now() - started
 }
 
-function readLog(log: string): LogLine[] {
+export function readLog(log: string): LogLine[] {
   let text: string
   try {
     text = readFileSync(log, 'utf8')
@@ -89,16 +90,7 @@ function readLog(log: string): LogLine[] {
     .map(line => JSON.parse(line) as LogLine)
 }
 
-function fsck(repository: string): void {
-  const output = execFileSync('git', ['--git-dir', repository, 'fsck', '--strict', '--no-progress'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  // What no ref names yet is fine; everything else is not.
-  expect(output.split('\n').filter(line => line !== '' && !line.startsWith('dangling '))).toEqual([])
-}
-
-async function verify(data: string, model: Model): Promise<void> {
+export async function verify(data: string, model: Model): Promise<void> {
   const db = await open(data, { lockWaitMs: 10_000 })
   const all = new Map<string, string>()
   let commit: CommitId
