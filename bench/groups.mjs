@@ -22,4 +22,5 @@ export const tableGroups = {
 export const allGroups = {
   ...tableGroups,
   growth: async () => (await import('./growth.mjs')).growth,
+  peers: async () => (await import('./peers.mjs')).peers,
 }

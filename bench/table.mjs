@@ -1,6 +1,7 @@
 import { loopRows } from './loop-delay.mjs'
 import { growthTable } from './growth-table.mjs'
 import { measure } from './measure-text.mjs'
+import { peerTable } from './peer-table.mjs'
 
 /** The results as tables on stdout. */
 export function printTables(results) {
@@ -16,12 +17,13 @@ export function printTables(results) {
  * machines and when they were measured.
  */
 export function tablesOf({ groups }) {
-  const { growth, ...table } = groups
+  const { growth, peers, ...table } = groups
   return [
     ...(Object.keys(table).length === 0
       ? []
       : [{ name: 'bars', about: aboutOf(Object.values(table)), ...barTable(table) }]),
     ...(growth === undefined ? [] : [{ name: 'growth', about: aboutOf([growth]), ...growthTable(growth.growth) }]),
+    ...(peers === undefined ? [] : [{ name: 'peers', about: aboutOf([peers]), ...peerTable(peers.peers) }]),
   ]
 }
 

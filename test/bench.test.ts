@@ -23,7 +23,7 @@ describe('scripts/bench', () => {
   it('names what it can measure', async () => {
     const { code, stderr } = await bench('--help')
     expect(code).toBe(0)
-    for (const name of ['put-burst', 'put-sustained', 'merge', 'snapshot-range', 'propagation', 'growth'])
+    for (const name of ['put-burst', 'put-sustained', 'merge', 'snapshot-range', 'propagation', 'growth', 'peers'])
       expect(stderr).toMatch(new RegExp(`\\b${name}\\b`))
   })
 

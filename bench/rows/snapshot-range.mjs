@@ -1,7 +1,4 @@
-import { scanRecords } from '@atolldb/core'
-import { Repository } from '@atolldb/git'
 import { open } from 'atolldb'
-import { join } from 'node:path'
 import { closing, median, timed } from '../harness.mjs'
 import { grouped, sooner } from '../results.mjs'
 import { idOf, scattered } from '../values.mjs'
@@ -13,37 +10,37 @@ const ranges = 200
 
 /** Ranges of 100 records, read from the trees of a commit, here and there in a large state and in a small one in turns. */
 export async function snapshotRange({ records, dataSets }) {
-  const sides = []
-  for (const total of [records, few]) {
-    const { directory } = await dataSets.of('objects', total)
-    const { commit } = await closing(await open(directory), db => db.flush())
-    sides.push({ total, repository: join(directory, 'repo.git'), commit, times: [] })
-  }
-  const [large, small] = sides
-  await closing(await Repository.open(large.repository), async largeRepository =>
-    closing(await Repository.open(small.repository), async smallRepository => {
-      for (let nth = 0; nth < warmUpRanges + ranges; nth++)
-        for (const [side, repository] of [
-          [large, largeRepository],
-          [small, smallRepository],
-        ]) {
-          const gte = idOf(scattered(nth, side.total - limit))
-          const ms = await timed(() => readRange(repository, side.commit, gte))
-          if (nth >= warmUpRanges) side.times.push(ms)
-        }
-    }),
+  const large = await dataSets.of('objects', records)
+  const small = await dataSets.of('objects', few)
+  const [subject, reference] = await closing(await open(large.directory), async largeDb =>
+    closing(await open(small.directory), smallDb =>
+      rangesInTurns([
+        { db: largeDb, total: records },
+        { db: smallDb, total: few },
+      ]),
+    ),
   )
-  const times = { subject: median(large.times), reference: median(small.times) }
-  return [sooner(`range of 100 on a snapshot at ${grouped(records)} records`, 'ms', times, `at ${grouped(few)}`, 3)]
+  const title = `range of 100 on a snapshot at ${grouped(records)} records`
+  return [sooner(title, 'ms', { subject, reference }, `at ${grouped(few)}`, 3)]
 }
 
-async function readRange(repository, commit, gte) {
-  const { tree } = await repository.readCommit(commit)
-  let found = 0
-  for await (const records of scanRecords(repository, tree, 'objects', 'sensors', { gte, limit }))
-    for (const { content } of records) {
-      JSON.parse(Buffer.from(content.bytes ?? (await repository.readBlob(content.version))).toString())
-      found++
+/** The median time of a range of each. */
+async function rangesInTurns(dataSets) {
+  const sides = []
+  for (const { db, total } of dataSets) {
+    const { commit } = await db.flush()
+    sides.push({ sensors: (await db.at(commit)).object('sensors'), total, times: [] })
+  }
+  for (let nth = 0; nth < warmUpRanges + ranges; nth++)
+    for (const { sensors, total, times } of sides) {
+      const ms = await timed(() => readRange(sensors, idOf(scattered(nth, total - limit))))
+      if (nth >= warmUpRanges) times.push(ms)
     }
+  return sides.map(({ times }) => median(times))
+}
+
+async function readRange(sensors, gte) {
+  let found = 0
+  for await (const [,] of sensors.entries({ gte, limit })) found++
   if (found !== limit) throw new Error(`a range had ${found} records`)
 }
