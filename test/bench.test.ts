@@ -38,6 +38,18 @@ describe('scripts/bench', () => {
     expect(stderr).toContain('Usage')
   })
 
+  it('sees work that never lets go of the event loop', async () => {
+    const source = `
+      import { watchingLoop } from ${JSON.stringify(new URL('../bench/loop-delay.mjs', import.meta.url).href)}
+      const { loop } = await watchingLoop(async () => {
+        const startedAt = performance.now()
+        while (performance.now() - startedAt < 150);
+      })
+      console.log(loop.maxMs)`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', source])
+    expect(Number(stdout)).toBeGreaterThan(120)
+  })
+
   it('wrote the tables of docs/performance.md from bench/results.json', async () => {
     expect(await bench('--page', '--check')).toEqual({ code: 0, stderr: '' })
   })

@@ -22,7 +22,7 @@ export async function compaction({ directory, burst, dataSets, loop }) {
         await db.flush()
       }
       copyDirectory(repository, copy)
-      const compactMs = await timed(() => loop.during('compaction', () => db.compact()))
+      const compactMs = await loop.during('compaction', () => timed(() => db.compact()))
       const gcMs = await timed(() => git(['-C', copy, 'gc', '--quiet', '--prune=now']))
       const sizes = { subject: packBytes(repository) / 1e6, reference: packBytes(copy) / 1e6 }
       const what = `${grouped(burst)} records and ${grouped(commits)} one-record commits`

@@ -23,9 +23,9 @@ export async function seal({ directory, rounds, burst, loop }) {
       async subject(at) {
         return closing(await open(at, { durability: 'sync' }), async db => {
           let sealingMs = 0
-          const sealBatch = () => loop.during('seals', () => db.flush())
+          const sealBatch = () => timed(() => db.flush())
           await load(db, burst, async () => {
-            sealingMs += await timed(sealBatch)
+            sealingMs += await loop.during('seals', sealBatch)
           })
           return (burst / sealingMs) * 1000
         })
