@@ -13,6 +13,7 @@ const exitCodeByCode: Readonly<Record<ErrorCode, number>> = {
   MISSING: EXIT_NOT_FOUND,
   EXISTS: 4,
   CONFLICT: 4,
+  SCHEMA: EXIT_USAGE,
   OTHER_CLUSTER: EXIT_ERROR,
   NOT_RUNNING: 5,
   TIMEOUT: 6,

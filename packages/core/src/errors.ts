@@ -15,6 +15,8 @@ export interface ErrorDataByCode {
   MISSING: { what: string; id?: string }
   /** A compare (`ifVersion`, a transaction's reads, a ref's previous value) failed. */
   CONFLICT: { what: string; expected?: string; actual?: string }
+  /** A value breaks the schema of its collection; `path` is a JSON Pointer into the value, `rule` the keyword. */
+  SCHEMA: { collection: string; id: string; path: string; rule: string; reason: string }
   /** The operation does not exist for this kind of collection. */
   UNSUPPORTED: { what: string }
   /** The object, node or stream is closed. */

@@ -22,6 +22,10 @@ export const MAX_NODE_NAME_LENGTH = 64
 export const MAX_SUBJECT_LENGTH = 1024
 /** What the merge of concurrent versions may grow to; beyond it the latest version stands for all. */
 export const MAX_MERGED_VALUE_BYTES = 3 * MAX_VALUE_BYTES
+/** The schema of a collection, as canonical JSON. */
+export const MAX_SCHEMA_BYTES = 64 * 1024
+/** The source of a merge script. */
+export const MAX_SCRIPT_BYTES = 64 * 1024
 /** Heads that one merge commit joins. */
 export const MAX_MERGE_HEADS = 256
 /** A leaf of an Object collection: record files in one directory. */

@@ -37,10 +37,31 @@ export interface RecordDifference extends RecordRef {
   readonly after: StoredContent | undefined
 }
 
+/**
+ * Why a merge is contested whatever its versions: the merge script is missing, failed, went beyond its limits, returned what
+ * is no value or would have had to read bytes, so that `fields` or `latest` decided; or the merged value breaks the schema.
+ */
+export type MergeReason = (typeof mergeReasons)[number]
+
+const mergeReasons = [
+  'schema',
+  'script-failed',
+  'script-input',
+  'script-limits',
+  'script-missing',
+  'script-result',
+] as const
+
+export function isMergeReason(value: unknown): value is MergeReason {
+  return mergeReasons.some(reason => reason === value)
+}
+
 /** The entry of a record whose versions are concurrent; lives at `objects/.atoll.conflicts.<kind>.<collection>/…`. */
 export interface ConflictEntry {
   /** The policy had to drop something that someone wrote. */
   readonly contested: boolean
+  /** Why the collection's own rule did not decide, or is broken by what was decided. */
+  readonly reason?: MergeReason
   /** Commit ids of the concurrent versions, sorted. */
   readonly versions: readonly CommitId[]
 }

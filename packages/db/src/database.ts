@@ -1,6 +1,7 @@
 import {
   AtollError,
   type ChangeLists,
+  type CollectionSettings,
   type CommitGraph,
   type CommitId,
   type Environment,
@@ -10,7 +11,13 @@ import {
 } from '@atolldb/core'
 import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
-import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './api/collections.ts'
+import type {
+  ListCollection,
+  ObjectCollection,
+  TupleCollection,
+  TupleOptions,
+  WriteOptions,
+} from './api/collections.ts'
 import type { Conflicts, ConflictsOptions } from './api/conflicts.ts'
 import type { CompactOptions, Database, SyncedOptions, Transaction } from './api/database.ts'
 import type {
@@ -24,6 +31,7 @@ import type {
   ShownCommit,
   Snapshot,
 } from './api/history.ts'
+import type { CollectionConfiguration, Scripts, SettingsChange, SettingsOptions } from './api/settings.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
@@ -60,6 +68,7 @@ export interface NodeParts {
   readonly compactor: Compactor
   readonly feed: Feed
   readonly replicator: Replicator | undefined
+  readonly configuration: CollectionConfiguration
   readonly nextListId: () => RecordId
   readonly statusParts: StatusParts
   /** Called whenever something that status shows may have changed. Returns the undo. */
@@ -121,6 +130,22 @@ export class NodeDatabase implements Database {
     }
     // As with Objects, what a collection holds is the caller's word.
     return tuple as unknown as TupleCollection<T>
+  }
+
+  get scripts(): Scripts {
+    return this.#parts.configuration.scripts
+  }
+
+  settings(name: string, options?: SettingsOptions): Promise<CollectionSettings> {
+    return this.#parts.configuration.settings(name, options)
+  }
+
+  configure(
+    name: string,
+    change: SettingsChange,
+    options?: SettingsOptions & WriteOptions,
+  ): Promise<CollectionSettings> {
+    return this.#parts.configuration.configure(name, change, options)
   }
 
   collections(): Promise<CollectionInfo[]> {

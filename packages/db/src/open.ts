@@ -23,6 +23,7 @@ import { Repository, verifyCommitSignature } from '@atolldb/git'
 import { createTransport } from '@atolldb/glob'
 import type { CacheLimit } from './api/cache.ts'
 import type { Database, Log, OpenOptions } from './api/database.ts'
+import { createConfiguration } from './collections/configuration.ts'
 import { NodeDatabase } from './database.ts'
 import { dataDirectory, prepareDataDirectory } from './directory/data-directory.ts'
 import { loadIdentity, type NodeIdentity } from './directory/identity.ts'
@@ -45,6 +46,9 @@ import { MoveLog } from './history/moves.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
 import { Replicator } from './replication/replicator.ts'
+import { createRuleRunner } from './rules/rule-runner.ts'
+import { Schemas } from './rules/schemas.ts'
+import { ScriptSandbox } from './rules/script-sandbox.ts'
 import type { StatusParts } from './status.ts'
 import { View } from './view/view.ts'
 
@@ -144,6 +148,10 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   opening.onUndo(() => moves.close())
   if (branch.state !== undefined) moves.add(branch.state.main, content.sealedSequence)
 
+  const schemas = new Schemas()
+  const sandbox = new ScriptSandbox({ inThread: isCompiled })
+  opening.onUndo(() => sandbox.close())
+  const rules = createRuleRunner(schemas, sandbox)
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
   const repair = new Late<Promise<void>, [damage: unknown]>(async () => undefined)
@@ -152,6 +160,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     {
       journal,
       view,
+      schemas,
       cache: options.cache ?? { bytes: DEFAULT_CACHE_BYTES },
       clock,
       currentMain: () => branch.state?.main,
@@ -183,6 +192,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     journal,
     store,
     clock,
+    rules,
     author: () => ({ name, signer: identity.signer }),
     onMoved: ({ main }) => {
       moves.add(main, store.sealedSequence)
@@ -223,6 +233,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       graph,
       environment,
       verifySignature: verifyCommitSignature,
+      rules,
       log,
       name: () => name,
       incarnation: settings.current.incarnation,
@@ -272,6 +283,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     sealer,
     compactor,
     replicator,
+    configuration: createConfiguration({ store, schemas, checkScript: source => sandbox.check(source) }),
     nextListId: listIdSource(environment),
     statusParts,
     onChange,

@@ -4,6 +4,7 @@ import type { Durability } from '../src/api/database.ts'
 import { RecordStore, type RecordStoreParts } from '../src/engine/record-store.ts'
 import type { JournalEntry } from '../src/journal/frame.ts'
 import { Journal } from '../src/journal/journal.ts'
+import { Schemas } from '../src/rules/schemas.ts'
 import { View, type ViewChange } from '../src/view/view.ts'
 import { commitOf, deleteOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
@@ -39,6 +40,7 @@ async function createStore(parts: Partial<RecordStoreParts> = {}, durability: Du
       view,
       clock: new HybridClock({ nowMs: () => Date.now() }),
       cache: { entries: 100 },
+      schemas: new Schemas(),
       currentMain: () => commitOf(1),
       onPending: () => undefined,
       repairView,

@@ -1,5 +1,6 @@
 import type { CommitGraph } from '../commits/commit-graph.ts'
 import type { ObjectStore } from '../contracts/object-store.ts'
+import type { RuleRunner } from '../contracts/rule-runner.ts'
 import type { CommitId, ObjectId } from '../ids.ts'
 import type { EditOptions } from '../layout/index.ts'
 import type { ChangeLists } from './change-lists.ts'
@@ -10,6 +11,8 @@ export interface MergeContext {
   readonly store: ObjectStore
   readonly graph: CommitGraph
   readonly changes: ChangeLists
+  /** Runs scripts and schemas of collections; who has none merges only collections without. */
+  readonly rules?: RuleRunner
   /** Called every now and then in long work, so that others get their turn. */
   readonly breathe?: () => Promise<void>
 }

@@ -1,6 +1,6 @@
 import type { Stamp } from '../commits/stamp.ts'
 import type { CommitId, ObjectId, RecordRef } from '../ids.ts'
-import type { StoredContent } from '../records.ts'
+import type { MergeReason, StoredContent } from '../records.ts'
 
 /** One of the concurrent versions of a record. */
 export interface Version {
@@ -36,6 +36,8 @@ export interface PolicyInput {
   readonly versions: readonly Version[]
   /** Costs a walk through the commits; ask only when it is needed. */
   history(): Promise<RecordHistory>
+  /** What the record was before the versions parted: the latest change that all of them have seen. */
+  commonValue(): Promise<StoredContent | undefined>
   read(content: StoredContent): Promise<Uint8Array>
   /** The version that an Object with these bytes has. */
   versionOf(bytes: Uint8Array): ObjectId
@@ -46,6 +48,8 @@ export interface PolicyOutcome {
   readonly content: StoredContent | undefined
   /** Something that someone wrote had to be dropped. */
   readonly contested: boolean
+  /** Why the collection's own rule did not decide, or is broken by what was decided. */
+  readonly reason?: MergeReason
 }
 
 /** Gives a record with concurrent versions its value: a pure function of the versions and the history that led to them. */

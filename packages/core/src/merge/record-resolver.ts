@@ -6,14 +6,16 @@ import { recordKey } from '../ids.ts'
 import { lookupRecord } from '../layout/index.ts'
 import type { ConflictEntry, StoredContent } from '../records.ts'
 import type { Change } from './change-lists.ts'
+import { commonValue } from './common-value.ts'
 import { CommonPast } from './common-past.ts'
 import { conflictEntryRef, decodeConflictEntry } from './conflict-entry.ts'
 import type { MergeContext } from './merge-context.ts'
 import type { Side, SideChange } from './merge-side.ts'
-import { policyOf } from './policies.ts'
+import { mergeVersions } from './policies.ts'
 import type { HistoricChange, RecordHistory } from './policy.ts'
 import { walkHistory } from './record-history.ts'
 import type { Ancestor } from './record-history.ts'
+import { RulesAt } from './rules-at.ts'
 
 export interface ResolvedRecord {
   readonly content: StoredContent | undefined
@@ -46,6 +48,7 @@ export class RecordResolver {
   readonly #context: MergeContext
   readonly #ours: Side
   readonly #theirs: Side
+  readonly #rules: RulesAt
   readonly #past: CommonPast
   readonly #walks = new Map<string, RememberedWalk>()
   #steps = 0
@@ -57,6 +60,7 @@ export class RecordResolver {
     this.#context = context
     this.#ours = sides.ours
     this.#theirs = sides.theirs
+    this.#rules = new RulesAt(context.store)
     this.#past = new CommonPast(context.graph, sides.common, [sides.ours.commits, sides.theirs.commits])
   }
 
@@ -74,15 +78,27 @@ export class RecordResolver {
       ref,
       versions,
       history: () => this.#history(subject),
+      commonValue: () =>
+        commonValue(
+          this.#context,
+          ref,
+          subject.versions.map(({ id }) => id),
+        ),
       read: async (content: StoredContent) => {
         await this.#step()
         return content.bytes ?? store.readBlob(content.version)
       },
       versionOf: (bytes: Uint8Array) => store.blobId(bytes),
     }
-    const policy = await policyOf(input)
-    const { content, contested } = await policy(input)
-    return { content, entry: { contested, versions: versions.map(version => version.commit).sort() } }
+    // What was decided once stays so: the rules are those that the latest version was written under.
+    const { tree } = subject.versions.at(-1)!
+    const { content, contested, reason } = await mergeVersions(input, {
+      settings: await this.#rules.settings(tree, ref.kind, ref.collection),
+      script: name => this.#rules.script(tree, name),
+      runner: this.#context.rules,
+    })
+    const why = reason === undefined ? {} : { reason }
+    return { content, entry: { contested, ...why, versions: versions.map(version => version.commit).sort() } }
   }
 
   async #subject(ref: RecordRef, ours: readonly SideChange[], theirs: readonly SideChange[]): Promise<Subject> {

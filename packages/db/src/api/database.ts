@@ -13,6 +13,7 @@ import type {
   ShownCommit,
   Snapshot,
 } from './history.ts'
+import type { CollectionConfiguration } from './settings.ts'
 import type { CacheCounts, CacheLimit } from './cache.ts'
 import type { CollectionInfo, PeerStatus, Status } from './status.ts'
 
@@ -101,7 +102,7 @@ export interface CompactOptions extends WaitOptions {
 /**
  * A node: its collections, its place in the cluster, its history. Made by `open`.
  */
-export interface Database extends AsyncDisposable {
+export interface Database extends CollectionConfiguration, AsyncDisposable {
   readonly node: NodeId
   readonly name: string
   /** Undefined until a node that joins by bootstrap met its cluster. */

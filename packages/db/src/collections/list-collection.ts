@@ -44,7 +44,9 @@ export class StoredListCollection<T> extends StoredCollection<T> implements List
   }
 
   #newRecord(content: ViewContent): JournalChange {
-    return { kind: 'lists', collection: this.collection, id: this.#nextId(), content }
+    const ref = { kind: 'lists', collection: this.collection, id: this.#nextId() } as const
+    this.store.rules.checkValue(ref, content)
+    return { ...ref, content }
   }
 }
 

@@ -4,15 +4,31 @@ import { contentVersion } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { ViewContent } from '../view/encoding.ts'
 
-/** The changes that setting a record makes: a write to a record in conflict settles the conflict. */
-export function recordChanges(store: RecordStore, ref: RecordRef, content: ViewContent | undefined): JournalChange[] {
+export interface RecordChangeOptions {
+  /** It is the decision that a conflict waits for, which collections that `keep` conflicts ask for. */
+  readonly settles?: boolean
+}
+
+/**
+ * The changes that setting a record makes: a write to a record in conflict settles the conflict.
+ * @throws SCHEMA, and CONFLICT where the collection keeps conflicts until they are resolved
+ */
+export function recordChanges(
+  store: RecordStore,
+  ref: RecordRef,
+  content: ViewContent | undefined,
+  { settles = false }: RecordChangeOptions = {},
+): JournalChange[] {
+  if (content !== undefined) store.rules.checkValue(ref, content)
   // Deleting what is not there may still settle a conflict.
   const changes =
     content === undefined && store.read(ref) === undefined
       ? []
       : [{ kind: ref.kind, collection: ref.collection, id: ref.id, content }]
   const entry = store.conflictEntry(ref)
-  return entry === undefined ? changes : [...changes, { ...entry, content: undefined }]
+  if (entry === undefined) return changes
+  if (!settles) store.rules.checkSettled(ref)
+  return [...changes, { ...entry, content: undefined }]
 }
 
 /** @throws CONFLICT */

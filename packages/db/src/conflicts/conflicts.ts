@@ -72,7 +72,7 @@ export class StoredConflicts implements Conflicts {
       // What the outcome was made of must be what it replaces.
       if (!isUnchanged(this.#store, found)) throw outdated(ref, found.version, undefined)
       const version = content && contentVersion(content)
-      return { changes: recordChanges(this.#store, ref, content), result: { id: ref.id, version } }
+      return { changes: recordChanges(this.#store, ref, content, { settles: true }), result: { id: ref.id, version } }
     }, signal)
   }
 }

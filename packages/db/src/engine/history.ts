@@ -18,6 +18,7 @@ import {
   type RecordDifference,
   recordKey,
   type RecordKey,
+  type RuleRunner,
   reduceHeads,
   type State,
 } from '@atolldb/core'
@@ -41,6 +42,7 @@ export interface HistoryParts {
   readonly journal: Journal
   readonly store: RecordStore
   readonly clock: HybridClock
+  readonly rules: RuleRunner
   readonly author: () => Author
   /** `main` moved, and is durable. */
   readonly onMoved: (state: BranchState) => void
@@ -263,7 +265,8 @@ export class History {
   }
 
   #context(stage: StagedObjects): MergeContext {
-    return { store: stage, graph: this.#parts.graph, changes: this.#parts.changes, breathe }
+    const { graph, changes, rules } = this.#parts
+    return { store: stage, graph, changes, rules, breathe }
   }
 }
 

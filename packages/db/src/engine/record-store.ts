@@ -15,6 +15,8 @@ import type { JournalChange, JournalEntry } from '../journal/frame.ts'
 import { type ViewContent, viewKey, type ViewMark } from '../view/encoding.ts'
 import type { View, ViewRange } from '../view/view.ts'
 import { type Cell, MemoryTable } from './memory-table.ts'
+import { CollectionRules } from '../rules/collection-rules.ts'
+import type { Schemas } from '../rules/schemas.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import { overlaidRange } from './overlaid-range.ts'
 import { Room } from './room.ts'
@@ -38,6 +40,7 @@ export interface RecordStoreParts {
   readonly journal: Journal
   readonly view: View
   readonly cache: CacheLimit
+  readonly schemas: Schemas
   readonly clock: HybridClock
   /** The `main` that a writer of this moment sees. */
   readonly currentMain: () => CommitId | undefined
@@ -54,6 +57,8 @@ export interface RecordStoreParts {
  * Reads never wait. Preconditions are checked and their write is taken within one turn of the loop, so they are atomic.
  */
 export class RecordStore {
+  /** What the collections' settings demand, as of now. */
+  readonly rules: CollectionRules
   readonly #parts: RecordStoreParts
   readonly #table = new MemoryTable()
   readonly #cache: RecordCache<ViewContent>
@@ -80,6 +85,7 @@ export class RecordStore {
   /** The view must be recovered, and have that mark. */
   constructor(parts: RecordStoreParts, mark: ViewMark) {
     this.#parts = parts
+    this.rules = new CollectionRules(this, parts.schemas)
     this.#cache = new RecordCache(parts.cache)
     this.#mark = mark
     this.#writer = new ViewWriter({
@@ -115,14 +121,17 @@ export class RecordStore {
     return this.#table.set(ref, content, durable)
   }
 
+  /** False when the collection has no records for sure: cheaper than a read. */
+  mayHaveRecords(kind: CollectionKind, collection: CollectionName): boolean {
+    return this.#table.collection(kind, collection).size > 0 || this.#parts.view.count(kind, collection) > 0
+  }
+
   /** Where the conflict entry of a record lies, if it has one. Costs next to nothing in a collection without conflicts. */
   conflictEntry(ref: RecordRef): RecordRef | undefined {
     const names = this.#conflictNames[ref.kind]
     let collection = names.get(ref.collection)
     if (collection === undefined) names.set(ref.collection, (collection = conflictCollection(ref.kind, ref.collection)))
-    const mayHaveRecords =
-      this.#table.collection('objects', collection).size > 0 || this.#parts.view.count('objects', collection) > 0
-    if (!mayHaveRecords) return undefined
+    if (!this.mayHaveRecords('objects', collection)) return undefined
     const entry: RecordRef = { kind: 'objects', collection, id: ref.id }
     return this.read(entry) === undefined ? undefined : entry
   }

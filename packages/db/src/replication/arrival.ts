@@ -7,6 +7,7 @@ import {
   isAhead,
   isAtollError,
   type ObjectReader,
+  type RuleRunner,
   type VerifyCommitSignature,
   verifyCommit,
 } from '@atolldb/core'
@@ -20,6 +21,7 @@ export interface ArrivalParts {
   readonly repository: Repository
   readonly cluster: CommitId
   readonly verifySignature: VerifyCommitSignature
+  readonly rules: RuleRunner
   /** The wall clock that commits are held against; undefined while ours cannot be trusted. */
   readonly nowMs: () => number | undefined
   /** So many more commits may be held back. */
@@ -83,8 +85,8 @@ async function verifyPack(
       throw new AtollError('REFUSED', 'too many commits are held back', { reason: 'too many commits held back' })
     // What is recomputed goes nowhere; of a merge commit its tree is needed.
     const scratch = parts.repository.stage({ readers: [reader, merges] })
-    const { cluster, verifySignature } = parts
-    await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature }, id)
+    const { cluster, verifySignature, rules } = parts
+    await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature, rules }, id)
     if (node.type === 'merge') await copyTree(scratch, merges, node.tree)
     await breathe()
     parts.signal.throwIfAborted()

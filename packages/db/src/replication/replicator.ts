@@ -20,6 +20,7 @@ import {
   type SyncEffect,
   type SyncEvent,
   type Transport,
+  type RuleRunner,
   type VerifyCommitSignature,
 } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
@@ -54,6 +55,7 @@ export interface ReplicatorParts {
   readonly graph: CommitGraph
   readonly environment: Environment
   readonly verifySignature: VerifyCommitSignature
+  readonly rules: RuleRunner
   readonly log: Log
   readonly name: () => string
   readonly incarnation: number
@@ -373,10 +375,10 @@ export class Replicator {
   }
 
   async #takePack(pack: Parameters<typeof takePack>[1], cluster: CommitId): Promise<boolean> {
-    const { repository, verifySignature, trustedNowMs } = this.#parts
+    const { repository, verifySignature, rules, trustedNowMs } = this.#parts
     const roomToHold = (): number => this.#held.room
     const { tips, isNews, atHand } = await takePack(
-      { repository, cluster, verifySignature, nowMs: trustedNowMs, roomToHold, signal: this.#stopping.signal },
+      { repository, cluster, verifySignature, rules, nowMs: trustedNowMs, roomToHold, signal: this.#stopping.signal },
       pack,
     )
     await this.#adopt(tips, [atHand])

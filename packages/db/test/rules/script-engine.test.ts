@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest'
+import { loadScriptEngine } from '../../src/rules/script-engine.ts'
+
+const engine = await loadScriptEngine()
+const run = (source: string, base?: unknown, versions: unknown[] = [1, 2]) =>
+  engine.run({
+    source,
+    base: base === undefined ? undefined : JSON.stringify(base),
+    versions: versions.map(version => (version === undefined ? undefined : JSON.stringify(version))),
+  })
+
+test('a script gets base and versions, and gives the value', async () => {
+  const sum = '(base, versions) => versions.reduce((sum, version) => sum + version - base, base)'
+  expect(await run(sum, 10, [13, 11])).toEqual({ result: '14' })
+  expect(
+    await run('(base, versions) => ({ base, versions: versions.map(v => v === undefined) })', undefined, [
+      1,
+      undefined,
+    ]),
+  ).toEqual({
+    result: '{"versions":[false,true]}',
+  })
+  expect(await run('function merge() { return undefined } // ends in a comment')).toEqual({ result: undefined })
+})
+
+test.each([
+  ['throws', '() => { throw new Error("no") }', 'Error: no'],
+  ['is no function', '42', 'TypeError: the script is no function'],
+  ['is no JavaScript', '() =>', /^SyntaxError/],
+  ['returns no JSON', '() => () => 1', 'TypeError: the script returned no JSON'],
+  ['pads a string beyond all measure', "() => 'x'.padEnd(2 ** 30).length", 'RangeError: invalid string length'],
+  ['nests groups in a pattern', "() => new RegExp('('.repeat(1e5) + ')'.repeat(1e5))", /^SyntaxError/],
+  ['returns a circle', '() => { const a = []; a.push(a); return a }', /^TypeError: circular/],
+])('a script that %s has failed', async (_what, source, message) => {
+  expect(await run(source)).toEqual({
+    failure: 'failed',
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  })
+})
+
+test('there is no clock, no randomness, no locale, nothing of the host', async () => {
+  const names = [
+    'Date',
+    'Intl',
+    'Promise',
+    'process',
+    'require',
+    'WeakRef',
+    'Uint8Array',
+    'DataView',
+    'SharedArrayBuffer',
+    'performance',
+    'console',
+    'setTimeout',
+    'gc',
+    'std',
+    'os',
+  ]
+  const source = `() => [${names.map(name => `typeof ${name}`).join(', ')}, typeof Math.random]`
+  expect(await run(source)).toEqual({ result: JSON.stringify([...names, 'Math.random'].map(() => 'undefined')) })
+  expect(
+    await run('() => ["ä".localeCompare("z") > 0, (1234.5).toLocaleString(), "I".toLocaleLowerCase("tr")]'),
+  ).toEqual({
+    result: '[true,"1234.5","i"]',
+  })
+})
+
+const attacks = {
+  'loops for ever': '() => { for (;;); }',
+  'allocates without end': '() => { const all = []; for (;;) all.push(new Array(1000).fill(all.length)) }',
+  'builds Array(3e8)': "() => new Array(3e8) + ''",
+  'pushes strings': "() => { let s = 'x'; for (;;) s += s }",
+  'walks an endless array in native code': '() => Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)',
+  'walks holes': '() => new Array(4294967295).forEach(() => 1)',
+  backtracks: "() => /^(a+)+$/.test('a'.repeat(40) + 'b')",
+  recurses: '() => { const f = () => f() + 1; return f() }',
+  'recurses through JSON': "() => JSON.parse('['.repeat(1e6))",
+  'recurses through toString': '() => { const o = { toString: () => `${o}` }; return `${o}` }',
+  'computes a large power': '() => 7n ** 10000000n',
+  'sorts with a comparator that never ends': '() => [3, 2, 1].sort(() => { for (;;); })',
+  'catches what stops it': '() => { for (;;) try { for (;;) [].push(new Array(1e6).fill(1)) } catch {} }',
+}
+
+test.each(Object.entries(attacks))('a script that %s is stopped, twice at the same point', async (_what, source) => {
+  const started = performance.now()
+  const first = await run(source)
+  expect(first).toMatchObject({ failure: 'limits' })
+  expect(await run(source)).toEqual(first)
+  expect(performance.now() - started).toBeLessThan(20_000)
+})
