@@ -13,17 +13,54 @@ export function addDoctor(program: Command, io: Io): void {
   program
     .command('doctor')
     .description('look for damage in the data directory of a node that is not running; exit code 1 if there is any')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--repair', 'mend what can be mended; what was damaged is kept in damaged/')
+    .option(
+      '--from <path>',
+      'with --repair: data directory of another node, or a bare clone, to take from what is missing',
+    )
+    .option('--new-identity', 'with --repair: where the key is damaged, become a new node')
+    .option('--rebuild', 'throw the view away, so that it is made anew')
+    .action(async (options: DoctorOptions, command: Command) => {
       const invocation = invocationOf(command, io)
-      const diagnosis = await withBar(invocation, async onProgress => {
-        const { diagnose } = await import('atolldb')
-        return diagnose(invocation.directory, { lockWaitMs: LOCK_WAIT_MS, onProgress })
-      })
-      const { out } = invocation
+      if (options.repair === true) return repairHere(options, invocation)
+      if (options.from !== undefined || options.newIdentity === true)
+        throw new AtollError('INVALID', '--from and --new-identity go with --repair', {
+          what: 'options',
+          reason: '--from and --new-identity go with --repair',
+        })
+      const { directory, out } = invocation
+      const { diagnose, rebuild } = await import('atolldb')
+      if (options.rebuild === true) await rebuild(directory, { lockWaitMs: LOCK_WAIT_MS })
+      const diagnosis = await withBar(invocation, onProgress =>
+        diagnose(directory, { lockWaitMs: LOCK_WAIT_MS, onProgress }),
+      )
       if (out.json) await out.object({ schema: 'atoll/doctor/v1', ...diagnosis })
       else await printFindings(diagnosis.findings, invocation)
       concluded(diagnosis, invocation)
     })
+}
+
+interface DoctorOptions {
+  readonly repair?: boolean
+  readonly from?: string
+  readonly newIdentity?: boolean
+  readonly rebuild?: boolean
+}
+
+async function repairHere({ from, newIdentity = false }: DoctorOptions, invocation: Invocation): Promise<void> {
+  const { directory, out } = invocation
+  const { repair } = await import('atolldb')
+  const options = { lockWaitMs: LOCK_WAIT_MS, newIdentity, ...(from === undefined ? {} : { from }) }
+  const { done, lost, before, after } = await withBar(invocation, onProgress =>
+    repair(directory, { ...options, onProgress }),
+  )
+  if (out.json) await out.object({ schema: 'atoll/repair/v1', before, done, lost, after })
+  else {
+    for (const line of done) await out.line(`done: ${printable(line)}`)
+    for (const line of lost) await out.line(out.yellow(`lost: ${printable(line)}`))
+    await printFindings(after.findings, invocation)
+  }
+  concluded(after, invocation)
 }
 
 type OnProgress = (progress: { check: string; done: number; total: number }) => void

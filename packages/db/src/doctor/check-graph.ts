@@ -28,8 +28,10 @@ export async function checkGraph(
   const pending = [...new Set(heads)]
   const visited = new Set(pending)
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    for (const parent of await walk.commit(id)) if (!visited.has(parent)) pending.push(parent)
-    for (const parent of pending) visited.add(parent)
+    for (const parent of await walk.commit(id)) {
+      if (!visited.has(parent)) pending.push(parent)
+      visited.add(parent)
+    }
     if (visited.size % BREATH_COMMITS === 0) await breathe()
     onProgress?.({ check: 'graph', done: visited.size - pending.length, total: visited.size })
   }

@@ -40,17 +40,28 @@ export async function checkView(
   journal: JournalContent,
   onProgress?: OnDoctorProgress,
 ): Promise<ViewCheck> {
+  const check = await withViewCopy(path, async view => {
+    const comparison = new Comparison(view, repository, onProgress)
+    const problem = await comparison.run(journal)
+    const findings =
+      problem === undefined ? [] : [{ check: 'view' as const, file: path, reason: problem, repair: REBUILD }]
+    return { findings, records: comparison.records }
+  })
+  // One that is not there is made when the node opens.
+  return check ?? { findings: [], records: 0 }
+}
+
+/** Runs work with a copy of the view; undefined where there is none. One that is damaged is an empty one without a mark. */
+export async function withViewCopy<Result>(
+  path: string,
+  work: (view: View) => Promise<Result>,
+): Promise<Result | undefined> {
   const copy = await copyView(path)
-  // It is made when the node opens.
-  if (copy === undefined) return { findings: [], records: 0 }
+  if (copy === undefined) return undefined
   try {
     const view = await View.open(copy)
     try {
-      const comparison = new Comparison(view, repository, onProgress)
-      const problem = await comparison.run(journal)
-      const findings =
-        problem === undefined ? [] : [{ check: 'view' as const, file: path, reason: problem, repair: REBUILD }]
-      return { findings, records: comparison.records }
+      return await work(view)
     } finally {
       await view.close()
     }

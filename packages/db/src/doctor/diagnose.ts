@@ -102,7 +102,7 @@ export async function examine(directory: DataDirectory, onProgress?: OnDoctorPro
   try {
     const packs = await checkPacks(directory.repository, onProgress)
     findings.push(...(await checkRefs(repository, MAIN_REF, hasBegun)))
-    const graph = await checkGraph(repository, await heads(repository), onProgress)
+    const graph = await checkGraph(repository, await namedByRefs(repository), onProgress)
     // A pack that a crash left without its index is missed by nobody.
     const isMissed = graph.missing.size > 0
     const isOrphan = ({ hasIndex }: PackName): boolean => !hasIndex && !isMissed
@@ -152,8 +152,8 @@ export async function openForInspection(path: string): Promise<Repository | unde
   }
 }
 
-/** What every ref that can be read names. */
-async function heads(repository: Repository): Promise<CommitId[]> {
+/** What every ref names; where some cannot be read, what `main` names. */
+export async function namedByRefs(repository: Repository): Promise<CommitId[]> {
   try {
     return [...(await repository.listRefs('refs/')).values()] as CommitId[]
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Repository } from '@atolldb/git'
 
 export const MAIN_REF = 'refs/heads/main'
 /** Heads beyond those that one merge commit can join: named so that stock `git gc` keeps them. */
-const WAITING_PREFIX = 'refs/atoll/heads/'
+export const WAITING_PREFIX = 'refs/atoll/heads/'
 
 /** Where `main` stands: a commit, the heads it joins, and their tree. */
 export interface BranchState extends State {

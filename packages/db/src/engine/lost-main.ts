@@ -33,7 +33,7 @@ export async function restoreLostMain(
 }
 
 /** A merge commit has the clock of its latest parent, and knows more. */
-function laterOf(a: GraphNode | undefined, b: GraphNode): GraphNode {
+export function laterOf(a: GraphNode | undefined, b: GraphNode): GraphNode {
   if (a === undefined) return b
   const order = compareClock(a.clock, b.clock)
   return order > 0 || (order === 0 && a.type === 'merge') ? a : b

@@ -172,7 +172,7 @@ export async function createSegment(
   firstSequence: number,
   openFile: OpenJournalFile,
 ): Promise<{ segment: Segment; file: JournalFile }> {
-  const path = join(directory, `${String(firstSequence).padStart(16, '0')}.log`)
+  const path = segmentPath(directory, firstSequence)
   const file = await onFile(path, async () => {
     const opened = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
     try {
@@ -187,6 +187,10 @@ export async function createSegment(
     return opened
   })
   return { segment: { path, firstSequence }, file }
+}
+
+export function segmentPath(directory: string, firstSequence: number): string {
+  return join(directory, `${String(firstSequence).padStart(16, '0')}.log`)
 }
 
 /** One that is gone is fine. */

@@ -4,14 +4,15 @@ import { Pace } from '../compaction/pace.ts'
 import { randomSuffix, renameDurably, writeNewFile } from '../files/durable-files.ts'
 import type { RandomAccessFile } from '../files/windowed-files.ts'
 import { MalformedObject, unlessMalformed } from '../objects/malformed-object.ts'
-import { hashObject, OBJECT_ID_BYTES } from '../objects/object-id.ts'
+import { hashObject } from '../objects/object-id.ts'
 import { PackBuilder } from '../packs/pack-builder.ts'
 import { CHECKSUM_BYTES, PACK_HEADER_BYTES, parsePackHeader } from '../packs/pack-format.ts'
 import type { PackedBytes, PackFile } from '../packs/pack-file.ts'
 import { PackIndexBuilder } from '../packs/pack-index-builder.ts'
-import { INDEX_HEAD_BYTES, type MemoryPackIndex } from '../packs/pack-index.ts'
+import type { MemoryPackIndex } from '../packs/pack-index.ts'
 import { TEMPORARY_PREFIX, writePack } from '../repository/install-pack.ts'
 import { checkChecksum } from './check-pack.ts'
+import { idsOf } from './index-ids.ts'
 import { GrowingIndex, packPaths, readIndex, withPackFile } from './opened-pack.ts'
 import type { PackName } from './pack-names.ts'
 import { walkPack } from './walk-pack.ts'
@@ -46,7 +47,7 @@ export async function mendPack(
   const pace = new Pace(undefined)
   const known = hasIndex ? await unlessMalformed(() => readIndex(index)) : undefined
   if (!hasPack) {
-    const lost = known === undefined ? [] : idsOf(known.bytes, known.objectCount)
+    const lost = known === undefined ? [] : idsOf(known)
     await setAside(index)
     return { how: 'salvaged', objects: 0, lost }
   }
@@ -101,7 +102,7 @@ class Salvage {
 /** Returns the ids of those that could not be read. */
 async function salvageIndexed(path: string, index: MemoryPackIndex, salvage: Salvage, pace: Pace): Promise<ObjectId[]> {
   const lost: ObjectId[] = []
-  const entries = idsOf(index.bytes, index.objectCount).map(id => ({ id, offset: index.find(id) ?? 0 }))
+  const entries = idsOf(index).map(id => ({ id, offset: index.find(id) ?? 0 }))
   entries.sort((a, b) => a.offset - b.offset)
   const salvageAll = async (pack: PackFile): Promise<void> => {
     for (const { id, offset } of entries) {
@@ -141,9 +142,4 @@ async function makeIndex(path: string, pace: Pace): Promise<{ bytes: Buffer; obj
     if (bytes === undefined || builder.count !== count) throw new MalformedObject('its entries are not what it counts')
     return { bytes, objects: count }
   })
-}
-
-function idsOf(indexBytes: Buffer, count: number): ObjectId[] {
-  const at = (place: number): number => INDEX_HEAD_BYTES + place * OBJECT_ID_BYTES
-  return Array.from({ length: count }, (_, place) => indexBytes.toString('hex', at(place), at(place + 1)) as ObjectId)
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AtollError, EMPTY_TREE } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
+import { listCommits } from '../damage/list-commits.ts'
 import type { FileDamage } from '../damage/file-damage.ts'
 import { WindowedFiles } from '../files/windowed-files.ts'
 import { parseCommit } from '../objects/commit.ts'
@@ -202,6 +203,11 @@ export class Repository implements ObjectReader {
   /** Every ref whose name begins with the prefix, sorted by name. */
   async listRefs(prefix: string): Promise<Map<string, ObjectId>> {
     return this.#refs.list(prefix)
+  }
+
+  /** Every commit that its packs have, whether anything names it or not: reads all of them. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+  async listCommits(): Promise<CommitId[]> {
+    return listCommits(join(this.directory, 'objects/pack'))
   }
 
   /** Every file of refs that is damaged. @throws NOT_ACCESSIBLE, STORAGE_FAILED */

@@ -4,6 +4,7 @@ import { encodeCommit, parseCommit } from '../objects/commit.ts'
 import { hashObject } from '../objects/object-id.ts'
 import { encodeTree, parseTree } from '../objects/tree.ts'
 import { PackBuilder, type BuiltPack } from '../packs/pack-builder.ts'
+import type { RawObject } from '../packs/pack-encoder.ts'
 import type { ObjectCache } from './object-cache.ts'
 import { writePack } from './install-pack.ts'
 import type { PackDirectory } from './pack-directory.ts'
@@ -53,6 +54,17 @@ export class StagedObjects implements ObjectStore {
 
   writeCommit(commit: CommitObject): CommitId {
     return this.#builder.add('commit', encodeCommit(commit)) as CommitId
+  }
+
+  /** An object as it is encoded, of any type. */
+  writeObject({ type, bytes }: RawObject): ObjectId {
+    return this.#builder.add(type, bytes)
+  }
+
+  /** What was staged, and nothing of what lies behind: the bytes must not be written to. */
+  readStaged(id: ObjectId): RawObject | undefined {
+    const type = this.#builder.typeOf(id)
+    return type && { type, bytes: this.#builder.read(id)! }
   }
 
   blobId(bytes: Uint8Array): ObjectId {

@@ -1,0 +1,58 @@
+import { join } from 'node:path'
+import { type CommitGraph, type CommitId, type GraphNode, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
+import type { Repository } from '@atolldb/git'
+import type { DataDirectory } from '../directory/data-directory.ts'
+import { MAIN_REF, WAITING_PREFIX } from '../engine/branch.ts'
+import { laterOf } from '../engine/lost-main.ts'
+import { setAside } from './set-aside.ts'
+
+/** Sets files of refs that cannot be read aside; the name of a head that waits says what it was. */
+export async function setDamagedRefsAside(directory: DataDirectory, repository: Repository): Promise<string[]> {
+  const files: string[] = []
+  for (const { file } of await repository.checkRefs()) {
+    await setAside(directory, file)
+    files.push(file)
+    const id = file.slice(join(directory.repository, WAITING_PREFIX).length)
+    if (file.startsWith(join(directory.repository, WAITING_PREFIX)) && isObjectId(id) && (await repository.has(id)))
+      await repository.updateRef(WAITING_PREFIX + id, id, await repository.readRef(WAITING_PREFIX + id))
+  }
+  return files
+}
+
+/**
+ * Puts `main` to the latest commit that can be read of those remembered; where there is none of them, to the latest that the
+ * repository has at all. One that can be read stays where it is.
+ *
+ * @returns what it was put to; undefined where nothing was done, or nothing could be
+ */
+export async function mendMain(
+  repository: Repository,
+  graph: CommitGraph,
+  remembered: Iterable<CommitId | undefined>,
+): Promise<CommitId | undefined> {
+  const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
+  if (main !== undefined && (await readable(graph, main)) !== undefined) return undefined
+  const latest = (await latestOf(graph, remembered)) ?? (await latestOf(graph, await repository.listCommits()))
+  if (latest === undefined) return undefined
+  await repository.updateRef(MAIN_REF, latest.id, main)
+  return latest.id
+}
+
+async function latestOf(graph: CommitGraph, ids: Iterable<CommitId | undefined>): Promise<GraphNode | undefined> {
+  let latest: GraphNode | undefined
+  for (const id of new Set(ids)) {
+    const node = id === undefined ? undefined : await readable(graph, id)
+    if (node !== undefined) latest = laterOf(latest, node)
+  }
+  return latest
+}
+
+async function readable(graph: CommitGraph, id: ObjectId): Promise<GraphNode | undefined> {
+  try {
+    return await graph.node(id as CommitId)
+  } catch (error) {
+    if (isAtollError(error, 'MISSING') || isAtollError(error, 'CORRUPT') || isAtollError(error, 'REFUSED'))
+      return undefined
+    throw error
+  }
+}

@@ -1,0 +1,229 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommitGraph, type CommitId, isAtollError, type ObjectId } from '@atolldb/core'
+import {
+  checkLooseObjects,
+  checkRepositoryFiles,
+  createRepository,
+  mendPack,
+  removeDurably,
+  Repository,
+} from '@atolldb/git'
+import type { DataDirectory } from '../directory/data-directory.ts'
+import { loadIdentity } from '../directory/identity.ts'
+import { SettingsFile, settingsFile } from '../directory/settings.ts'
+import { MAIN_REF } from '../engine/branch.ts'
+import { checkGraph } from './check-graph.ts'
+import { withViewCopy } from './check-view.ts'
+import {
+  type Diagnosis,
+  type DiagnoseOptions,
+  examine,
+  type FullDiagnosis,
+  namedByRefs,
+  openForInspection,
+  whileLocked,
+} from './diagnose.ts'
+import type { CheckName } from './finding.ts'
+import { mendJournal } from './mend-journal.ts'
+import { mendMain, setDamagedRefsAside } from './mend-refs.ts'
+import { mendFormat, mendSettings, replaceIdentity } from './mend-settings.ts'
+import { cloneSource, copyMissing, type ObjectSource, viewSource } from './missing-objects.ts'
+import { ownHistory, rememberedCommits } from './remembered.ts'
+import { setAside } from './set-aside.ts'
+
+export interface RepairOptions extends DiagnoseOptions {
+  /** Another node's data directory, or a bare clone of its repository: what is missing here is taken from it. */
+  readonly from?: string
+  /** Where the key is damaged, make a new one: the directory becomes that of a new node. */
+  readonly newIdentity?: boolean
+}
+
+/** What was done. */
+export interface Repair {
+  readonly before: Diagnosis
+  /** In words, in the order it was done. */
+  readonly done: readonly string[]
+  /** What is gone for good, as far as this node can tell; in words. */
+  readonly lost: readonly string[]
+  /** What is still damaged. */
+  readonly after: Diagnosis
+}
+
+/**
+ * Mends what can be mended in the directory of a node that is not running: the index of a pack from the pack, a pack from what
+ * is whole of it, missing objects from `from` and from the view, refs from what view and journal remember, the journal from
+ * its intact frames, the settings from the history, the view from all of them. What was damaged is kept in `damaged/`, and
+ * nothing is removed. Where nothing is damaged, nothing is done; it can be repeated after a crash.
+ *
+ * @throws MISSING (no data directory, or no repository at `from`), LOCKED, NEWER_FORMAT, NOT_ACCESSIBLE, STORAGE_FULL,
+ * STORAGE_FAILED
+ *
+ * @example
+ * const { lost, after } = await repair('./farm', { from: '/mnt/other-farm' })
+ */
+export async function repair(path: string, options: RepairOptions = {}): Promise<Repair> {
+  return whileLocked(path, options, async directory => {
+    const before = await examine(directory, options.onProgress)
+    if (before.findings.length === 0) return { before: told(before), done: [], lost: [], after: told(before) }
+    const mending = new Mending(directory, options)
+    await mending.run(before)
+    const after = await examine(directory, options.onProgress)
+    return { before: told(before), done: mending.done, lost: mending.lost, after: told(after) }
+  })
+}
+
+/**
+ * Throws the view away; the node makes it anew when it opens.
+ * @throws MISSING (no data directory), LOCKED, NEWER_FORMAT, NOT_ACCESSIBLE
+ */
+export async function rebuild(path: string, options: DiagnoseOptions = {}): Promise<void> {
+  await whileLocked(path, options, directory => removeDurably(directory.view))
+}
+
+class Mending {
+  readonly done: string[] = []
+  readonly lost: string[] = []
+  readonly #directory: DataDirectory
+  readonly #options: RepairOptions
+
+  constructor(directory: DataDirectory, options: RepairOptions) {
+    this.#directory = directory
+    this.#options = options
+  }
+
+  async run(found: FullDiagnosis): Promise<void> {
+    const directory = this.#directory
+    const damaged = new Set<CheckName>(found.findings.map(({ check }) => check))
+    if (await mendFormat(directory)) this.done.push('format: written anew')
+    if (!(await this.#mendRepositoryFiles())) return
+    await this.#mendPacks(found)
+    const repository = await Repository.open(directory.repository, { inspect: true })
+    const from = this.#options.from === undefined ? undefined : await cloneSource(this.#options.from)
+    try {
+      for (const file of await setDamagedRefsAside(directory, repository)) this.done.push(`${file}: set aside`)
+      const graph = new CommitGraph(repository)
+      const remembered = await rememberedCommits(directory)
+      if (from !== undefined) {
+        const { missing } = await checkGraph(repository, [...(await namedByRefs(repository)), ...remembered])
+        await this.#copy(repository, missing.keys(), [from])
+      }
+      const before = await repository.readRef(MAIN_REF)
+      const moved = await mendMain(repository, graph, remembered)
+      if (moved !== undefined) {
+        this.done.push(`${MAIN_REF}: put to ${moved}`)
+        if (before !== undefined)
+          this.lost.push(
+            `the history of commit ${before}, where ${MAIN_REF} was; the journal may have its last changes`,
+          )
+      }
+      await this.#mendMissing(repository)
+      const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
+      await this.#mendState(graph, main)
+      // What only a lost commit had is in the journal yet, or may be.
+      if (damaged.has('journal') || moved !== undefined) await this.#mendJournal(graph, main)
+      if (!damaged.has('view') && !damaged.has('journal') && moved === undefined) return
+      if ((await setAside(directory, directory.view)) !== undefined)
+        this.done.push('view: set aside; it is made anew when the node opens')
+    } finally {
+      await from?.close()
+      await repository.close()
+    }
+  }
+
+  /** False where there is no repository, and none can be had. */
+  async #mendRepositoryFiles(): Promise<boolean> {
+    const { repository } = this.#directory
+    if ((await openForInspection(repository)) === undefined && !(await isDirectory(join(repository, 'objects')))) {
+      if (this.#options.from === undefined) {
+        this.lost.push(`${repository}: it is not there; mount its disk, or name a clone with --from`)
+        return false
+      }
+    } else if ((await checkRepositoryFiles(repository)).length === 0) return true
+    // Both are written anew: what a user had in the config is in the one that is kept.
+    for (const name of ['HEAD', 'config']) await setAside(this.#directory, join(repository, name))
+    await createRepository(repository)
+    this.done.push(`${repository}: HEAD and config written anew`)
+    return true
+  }
+
+  async #mendPacks({ damagedPacks }: FullDiagnosis): Promise<void> {
+    const { repository } = this.#directory
+    const packs = join(repository, 'objects/pack')
+    for (const pack of damagedPacks) {
+      const { how, objects, lost } = await mendPack(
+        packs,
+        pack,
+        async file => void (await setAside(this.#directory, file)),
+      )
+      const file = join(packs, `pack-${pack.name}`)
+      if (how === 'index') this.done.push(`${file}.idx: made again from its pack`)
+      else this.done.push(`${file}.pack: ${objects} objects salvaged, ${lost.length} were damaged; set aside`)
+    }
+    for (const { file } of await checkLooseObjects(repository)) {
+      await setAside(this.#directory, file)
+      this.done.push(`${file}: set aside`)
+    }
+  }
+
+  async #mendMissing(repository: Repository): Promise<void> {
+    const { missing } = await checkGraph(repository, await namedByRefs(repository))
+    if (missing.size === 0) return
+    await withViewCopy(this.#directory.view, async view =>
+      this.#copy(repository, missing.keys(), [await viewSource(view, repository)]),
+    )
+    const after = await checkGraph(repository, await namedByRefs(repository))
+    for (const [id, type] of after.missing) this.lost.push(`${type} ${id}: missing from the repository`)
+  }
+
+  async #copy(repository: Repository, missing: Iterable<ObjectId>, sources: readonly ObjectSource[]): Promise<void> {
+    const copied = await copyMissing(repository, missing, sources)
+    if (copied > 0) this.done.push(`${repository.directory}: ${copied} missing objects put back`)
+  }
+
+  async #mendState(graph: CommitGraph, main: CommitId | undefined): Promise<void> {
+    const directory = this.#directory
+    if (await mendSettings(directory, graph, main, Date.now())) {
+      this.done.push(`${settingsFile(directory.state)}: made anew`)
+      this.lost.push('the name of the node, its addresses, and whether it was offline: give them again with atoll up')
+    }
+    if (this.#options.newIdentity !== true) return
+    const node = await replaceIdentity(directory)
+    if (node === undefined) return
+    this.done.push(`${directory.identity}: made anew; this is the node ${node} now`)
+    this.lost.push('the key of the node that this was')
+  }
+
+  async #mendJournal(graph: CommitGraph, main: CommitId | undefined): Promise<void> {
+    const node = await nodeOf(this.#directory)
+    const { commits, latestOwnClock } = await ownHistory(graph, main, node)
+    const { kept, lost } = await mendJournal(this.#directory, { main, latestOwnClock, commits })
+    this.done.push(`${this.#directory.journal}: written anew; ${kept} entries are pending`)
+    for (const { from, to } of lost)
+      this.lost.push(from === to ? `entry ${from} of the journal` : `entries ${from} to ${to} of the journal`)
+    this.lost.push('of the journal, what may have followed its last intact entry')
+  }
+}
+
+function told({ directory, findings, checked }: FullDiagnosis): Diagnosis {
+  return { directory, findings, checked }
+}
+
+/** Undefined where neither key nor settings tell. */
+async function nodeOf(directory: DataDirectory): Promise<string | undefined> {
+  const { node } = (await SettingsFile.load(directory.state)).current
+  if (node !== undefined) return node
+  try {
+    return (await loadIdentity(directory.identity, {})).signer.node
+  } catch (error) {
+    if (isAtollError(error, 'CORRUPT')) return undefined
+    throw error
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  )
+}
