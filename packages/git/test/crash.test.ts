@@ -274,7 +274,7 @@ describe('a full disk', () => {
 describe('files', () => {
   it('tell what kind of failure it was', async () => {
     const system = (code: string): Error => Object.assign(new Error(code), { code, errno: -1 })
-    const codes = { ENOSPC: 'STORAGE_FULL', EDQUOT: 'STORAGE_FULL', EIO: 'STORAGE_FAILED', EMFILE: 'STORAGE_FAILED' }
+    const codes = { ENOSPC: 'STORAGE_FULL', EDQUOT: 'STORAGE_FULL', EIO: 'STORAGE_FAILED', EMFILE: 'NOT_ACCESSIBLE' }
     const access = {
       EACCES: 'NOT_ACCESSIBLE',
       EPERM: 'NOT_ACCESSIBLE',

@@ -95,6 +95,8 @@ export class History {
   /** Where the disk fails, nothing that is written afterwards can be vouched for. */
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#mutex.run(async () => {
+      const { failure } = this.#parts.journal
+      if (isAtollError(failure, 'STORAGE_FAILED')) throw failure
       try {
         return await work()
       } catch (error) {

@@ -23,10 +23,13 @@ const accessCodes = new Set([
   'ENAMETOOLONG',
   'ENOENT',
   'EEXIST',
+  // No descriptor left: nothing was written, and it passes.
+  'EMFILE',
+  'ENFILE',
 ])
 
 /**
- * What a failed file operation means to Atoll: STORAGE_FULL, NOT_ACCESSIBLE or, for all else (EIO, EMFILE…),
+ * What a failed file operation means to Atoll: STORAGE_FULL, NOT_ACCESSIBLE or, for all else (EIO…),
  * STORAGE_FAILED. Errors that do not come from the system are handed back as they are.
  */
 export function translateSystemError(error: unknown, path: string): unknown {

@@ -1,0 +1,94 @@
+import type * as FsPromises from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { type Database, open } from '../src/index.ts'
+import { temporaryDirectory } from './temporary.ts'
+
+/** A node on a disk whose syncs fail, and in a process without a descriptor left: what is told, and what is kept. */
+
+const disk = vi.hoisted(() => ({
+  /** Of syncs: how many still work. */
+  syncsLeft: Infinity,
+  opensFail: false,
+}))
+
+vi.mock('node:fs/promises', async importOriginal => {
+  const real = await importOriginal<typeof FsPromises>()
+  const failing = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code, errno: -1 })
+  return {
+    ...real,
+    open: async (...args: Parameters<typeof real.open>) => {
+      if (disk.opensFail) throw failing('EMFILE')
+      const handle = await real.open(...args)
+      const sync = handle.sync.bind(handle)
+      return Object.assign(handle, {
+        sync: async () => {
+          if (disk.syncsLeft-- <= 0) throw failing('EIO')
+          await sync()
+        },
+      })
+    },
+  }
+})
+
+function mend(): void {
+  disk.syncsLeft = Infinity
+  disk.opensFail = false
+}
+afterEach(mend)
+
+async function filled(): Promise<{ directory: string; db: Database }> {
+  const directory = join(temporaryDirectory(), 'data')
+  const db = await open(directory, { seal: { maxDelayMs: 60_000 } })
+  await db.object('farms').put('before', 1)
+  await db.flush()
+  return { directory, db }
+}
+
+function fsck(directory: string): void {
+  execFileSync('git', ['-C', join(directory, 'repo.git'), 'fsck', '--strict', '--full'], { stdio: 'pipe' })
+}
+
+/** A seal syncs the pack, its index, their directory, the ref and the ref's directory. */
+describe.each([0, 1, 2, 3, 4])('a sync that fails after %i others of a seal', syncs => {
+  test('ends writing; what was acknowledged is there after a restart', async () => {
+    const { directory, db } = await filled()
+    const farms = db.object('farms')
+    disk.syncsLeft = syncs
+    await farms.put('north', 2)
+    await expect(db.flush()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    // Once and for all, though the disk works again: nobody knows what the failed sync left behind.
+    mend()
+    await expect(farms.put('late', 3)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    await expect(db.flush()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    expect(await farms.get('north')).toBe(2)
+    expect(await farms.get('late')).toBeUndefined()
+    expect(await db.status()).toMatchObject({ state: 'degraded' })
+    await db.close()
+    fsck(directory)
+
+    const again = await open(directory)
+    expect(await again.object('farms').get('north')).toBe(2)
+    expect(await again.object('farms').get('late')).toBeUndefined()
+    await again.object('farms').put('late', 4)
+    await again.flush()
+    await again.close()
+    fsck(directory)
+  })
+})
+
+test('without a descriptor left a seal fails, and works again once there is one', async () => {
+  const { directory, db } = await filled()
+  disk.opensFail = true
+  // The journal is open.
+  await db.object('farms').put('north', 2)
+  await expect(db.flush()).rejects.toMatchObject({ code: 'NOT_ACCESSIBLE' })
+  expect(await db.object('farms').get('north')).toBe(2)
+  mend()
+  await db.object('farms').put('south', 3)
+  await db.flush()
+  expect(await (await db.at('main')).object('farms').get('north')).toBe(2)
+  await db.close()
+  fsck(directory)
+})
