@@ -17,7 +17,7 @@ import { diagnose, isAtollError, open, rebuild, repair, type Repair } from '../s
 import { FARMS, fillWithPending, harm } from './damage.ts'
 import { temporaryDirectory } from './temporary.ts'
 
-/** Bit flips and truncation in every kind of file of a data directory. The soak runs more of them. */
+/** Bit flips and truncation in every kind of file of a data directory; `ATOLL_DAMAGE_ROUNDS=20` runs more of them. */
 
 let parent: string
 let whole: string
