@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addCompact } from './commands/compact.ts'
 import { addConflicts } from './commands/conflicts.ts'
+import { addConfig } from './commands/config.ts'
 import { addCount } from './commands/count.ts'
 import { addDel } from './commands/del.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -43,6 +44,7 @@ const commands = [
   addSync,
   addFlush,
   addCompact,
+  addConfig,
   addDoctor,
   addOffline,
   addOnline,

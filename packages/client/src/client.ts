@@ -3,6 +3,7 @@ import { createConflictsClient, type ConflictsClient, type ConflictsOptions } fr
 import { encodeBase64, encodeJson } from './content.ts'
 import { createHttpDoor, type Fetch, type HttpDoor } from './door.ts'
 import { ClientError } from './errors.ts'
+import { createSettingsClient, type SettingsClient } from './settings.ts'
 import type {
   BatchOperation,
   CallOptions,
@@ -36,7 +37,7 @@ export interface CompactOptions extends CallOptions {
 }
 
 /** A node, spoken to through its door. Names, meanings and error codes are the library's. */
-export interface Client {
+export interface Client extends SettingsClient {
   object<T = JsonValue>(name: string): ObjectClient<T>
   list<T = JsonValue>(name: string): ListClient<T>
   collections(options?: CallOptions): Promise<CollectionInfo[]>
@@ -84,6 +85,7 @@ export function createClient({ url, token, fetch = globalThis.fetch }: ClientOpt
   return {
     object: name => createObjectClient(door, name),
     list: name => createListClient(door, name),
+    ...createSettingsClient(door),
     collections: async options =>
       (await get<{ collections: CollectionInfo[] }>('/v1/collections', options)).collections,
     batch: async (operations, options) =>

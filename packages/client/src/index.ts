@@ -1,11 +1,13 @@
 export { createClient, type Client, type ClientOptions, type CompactOptions, type SyncOptions } from './client.ts'
 export type { ConflictsClient, ConflictsOptions } from './conflicts.ts'
 export { ClientError } from './errors.ts'
+export type { ScriptsClient, SettingsClient, SettingsOptions } from './settings.ts'
 export type { ListClient, ObjectClient, RangeOptions, WriteOptions, ConditionalOptions } from './collections.ts'
 export type {
   BatchOperation,
   CallOptions,
   CollectionInfo,
+  CollectionSettings,
   CompactionSummary,
   Conflict,
   ConflictOutcome,
@@ -16,6 +18,7 @@ export type {
   LogEntry,
   NodeInfo,
   PeerStatus,
+  SettingsChange,
   Status,
   SyncState,
   Versioned,

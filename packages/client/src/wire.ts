@@ -31,6 +31,20 @@ export type BatchOperation =
   | { readonly op: 'insert'; readonly list: string; readonly value: unknown }
   | { readonly op: 'delete'; readonly list: string; readonly id: string }
 
+/** Settings of a collection. */
+export interface CollectionSettings {
+  readonly policy?: string
+  readonly schema?: JsonValue
+}
+
+/** A member that is left out stays as it is; `null` takes it away. */
+export interface SettingsChange {
+  /** `fields`, `latest`, `keep` or `script:<name>`. */
+  readonly policy?: string | null
+  /** JSON Schema, draft 2020-12. */
+  readonly schema?: JsonValue | null
+}
+
 export interface NodeInfo {
   readonly node: string
   readonly name: string

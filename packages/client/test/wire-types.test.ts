@@ -18,6 +18,8 @@ describe('the types of the wire', () => {
     expectTypeOf<keyof client.ConflictVersion>().toEqualTypeOf<keyof library.ConflictVersion>()
     expectTypeOf<client.ConflictTarget>().toEqualTypeOf<library.ConflictTarget>()
     expectTypeOf<client.ConflictOutcome>().toEqualTypeOf<library.ConflictOutcome>()
+    expectTypeOf<library.CollectionSettings>().toExtend<client.CollectionSettings>()
+    expectTypeOf<keyof client.SettingsChange>().toEqualTypeOf<keyof library.SettingsChange>()
     expectTypeOf<library.Written>().toExtend<client.Written>()
   })
 

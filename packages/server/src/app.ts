@@ -7,6 +7,7 @@ import { checkHost, checkToken, hostAllowList } from './gate.ts'
 import { routeNode, routeShutdown } from './node-routes.ts'
 import { errorToProblem, problemResponse } from './problems.ts'
 import { routeRecords } from './records.ts'
+import { routeSettings } from './settings-routes.ts'
 
 export interface AppOptions {
   /** What callers must present as `Authorization: Bearer …`. */
@@ -55,6 +56,7 @@ export function createApp(db: Database, { token, onShutdown, allowedHosts, log }
   routeRecords(app, db)
   routeBatch(app, db)
   routeConflicts(app, db)
+  routeSettings(app, db)
   routeNode(app, db)
   routeShutdown(app, onShutdown)
   return app
