@@ -17,6 +17,7 @@ import type { View, ViewRange } from '../view/view.ts'
 import { type Cell, MemoryTable } from './memory-table.ts'
 import { CollectionRules } from '../rules/collection-rules.ts'
 import type { Schemas } from '../rules/schemas.ts'
+import { FairTurns } from '../scheduling/fair-turns.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import { overlaidRange } from './overlaid-range.ts'
 import { Room } from './room.ts'
@@ -73,6 +74,7 @@ export class RecordStore {
   #waitingBytes = 0
   #waitingChanges = 0
   #inFlight = 0
+  readonly #turns = new FairTurns()
   readonly #gates = new Mutex()
   #gate: Promise<void> | undefined
   readonly #room = new Room()
@@ -176,6 +178,8 @@ export class RecordStore {
 
   /** A read that survives a damaged view: it waits until that has been made anew, and reads again. */
   async readSafely<Result>(read: () => Result): Promise<Result> {
+    const turn = this.#turns.due()
+    if (turn !== undefined) await turn
     for (let repairs = 0; ; repairs++) {
       try {
         return read()
