@@ -1,10 +1,14 @@
 import { parseNodeId } from '@atolldb/core'
 import type { CommitObject, NodeId, Signer, VerifyCommitSignature } from '@atolldb/core'
 
-/** Node ids of the right form, of nobody's key. */
+const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ'
+const digits = '123456789abcdefghijkmnop'
+
+/** Node ids of the right form, of nobody's key; 600 different ones. */
 export function fakeNodeId(number: number): NodeId {
-  const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ'
-  return parseNodeId(`12D3KooW${letters[number % letters.length]!.repeat(44)}`)
+  const round = Math.floor(number / letters.length)
+  const last = round === 0 ? '' : digits[round - 1]!
+  return parseNodeId(`12D3KooW${letters[number % letters.length]!.repeat(44 - last.length)}${last}`)
 }
 
 /** Signs by writing down node and message; `verifyFakeSignature` agrees with it and with nothing else. */

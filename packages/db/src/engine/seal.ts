@@ -7,12 +7,12 @@ import {
   type CommitId,
   HybridClock,
   type ObjectId,
+  type ObjectStore,
   type RecordEdit,
   type RecordKey,
   recordKey,
   type Signer,
 } from '@atolldb/core'
-import type { StagedObjects } from '@atolldb/git'
 import type { JournalEntry } from '../journal/frame.ts'
 import { breatheInSlices } from '../scheduling/breathe.ts'
 import { contentVersion } from './content.ts'
@@ -35,12 +35,13 @@ export interface Author {
  * Of several writes to a record the last one counts. Undefined when they change nothing.
  */
 export async function composeSeal(
-  stage: StagedObjects,
+  stage: ObjectStore,
   parent: SealParent,
   author: Author,
   entries: readonly JournalEntry[],
+  breathe: () => Promise<void> = breatheInSlices(),
 ): Promise<{ commit: CommitId; tree: ObjectId; clock: Clock } | undefined> {
-  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe: breatheInSlices() })
+  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe })
   if (tree === parent.tree) return undefined
   const clock = sealClock(parent.clock, entries)
   const shown = [...tallies.values()].filter(tally => conflictSubject({ ...tally, id: '' as never }) === undefined)

@@ -1,5 +1,11 @@
-import { type CommitGraph, type CommitId, type DataNode, divergence, MAX_FETCH_HAVES } from '@atolldb/core'
-import type { Repository } from '@atolldb/git'
+import {
+  type CommitGraph,
+  type CommitId,
+  type DataNode,
+  divergence,
+  MAX_FETCH_HAVES,
+  type ObjectReader,
+} from '@atolldb/core'
 import { breathe } from '../scheduling/breathe.ts'
 
 /** A commit to send: a data commit, and the merge commit that is its parent where the receiver may lack that. */
@@ -13,7 +19,7 @@ export interface PlannedCommit {
  * that we lack ourselves are left out of both.
  */
 export async function planFetch(
-  repository: Repository,
+  repository: Pick<ObjectReader, 'has'>,
   graph: CommitGraph,
   wants: readonly CommitId[],
   haves: readonly CommitId[],
@@ -34,7 +40,7 @@ export async function planFetch(
 }
 
 async function presentDataCommits(
-  repository: Repository,
+  repository: Pick<ObjectReader, 'has'>,
   graph: CommitGraph,
   ids: readonly CommitId[],
 ): Promise<CommitId[]> {
