@@ -76,6 +76,10 @@ export class NodeLife {
       life.#position = { main: disk.main, heads: await graph.headsOfMain(disk.main), tree }
     }
     for (const frame of disk.frames) if (frame.type === 'entry') life.#sequence = frame.entry.sequence
+    world.trace(
+      node.number,
+      `finds ${disk.main?.slice(0, 7)}, and unsealed ${unsealed.map(each => each.sequence).join(' ')}`,
+    )
     world.witness.started(node.number, life.#position?.heads, unsealed)
     await life.#takeUp(await rules.sortByLineage(graph, node.id, disk.main, world.root, unsealed))
     return life
@@ -104,6 +108,7 @@ export class NodeLife {
     this.#inFlight++
     if (rules.order.syncsJournalBeforeAcknowledging) await this.#syncJournal()
     unsealed.isDurable = true
+    world.trace(number, `acknowledges ${entry.sequence}`)
     world.witness.acknowledged(number, entry)
     if (--this.#inFlight === 0) this.#idle?.()
     this.wakeSealer()
@@ -206,6 +211,10 @@ export class NodeLife {
     const author = { name: `node-${number}`, signer: fakeSigner(id) }
     const sealed = await rules.composeSeal(stage, { main, tree, clock }, author, entries)
     if (sealed === undefined) return undefined
+    world.trace(
+      number,
+      `seals ${entries.map(entry => entry.sequence).join(' ')} as ${sealed.commit.slice(0, 7)} upon ${main.slice(0, 7)}`,
+    )
     await world.witness.sealed(number, stage, sealed.commit, entries)
     return { main: sealed.commit, tree: sealed.tree }
   }
@@ -230,6 +239,7 @@ export class NodeLife {
       end()
     } else this.#node.after(50, end)
     this.#position = next
+    world.trace(number, `is at ${next.main.slice(0, 7)}`)
     world.witness.moved(number, next.heads)
   }
 
@@ -252,24 +262,26 @@ export class NodeLife {
     const wanted = await reduceHeads(this.graph, [...before, ...heads])
     const added = wanted.heads.filter(id => !before.includes(id))
     if (added.length > 0 && rules.order.notesWhatIsSealed) await this.#syncJournal()
-    for (const head of added) await this.#merge(head)
-    if (added.length > 0) this.#node.announce()
+    if (added.length > 0) await this.#merge(added)
     this.wakeSealer()
   }
 
-  async #merge(head: CommitId): Promise<void> {
+  /** Heads that come together are joined by one merge commit. */
+  async #merge(added: readonly CommitId[]): Promise<void> {
     const { disk, rules, world } = this.#node
     const stage = disk.objects.stage()
     const context = { store: stage, graph: this.graph, changes: this.#changes }
-    const merged = await rules.mergeHead(context, this.#position!, head)
-    world.counts.merges++
-    if (merged.unchanged) return
-    const { heads, tree } = merged
-    const { id: main } = await mainOf(context, merged)
-    await this.#node.work(world.options.mergeMs)
-    const { clock } = await this.graph.node(head)
-    await this.#move({ main, heads, tree }, stage)
-    this.clock.observe(clock)
+    let state: State = this.#position!
+    for (const head of added) {
+      const { heads, tree } = await rules.mergeHead(context, state, head)
+      state = { heads, tree }
+      world.counts.merges++
+      await this.#node.work(world.options.mergeMs)
+    }
+    const { id: main } = await mainOf(context, state)
+    await this.#move({ ...state, main }, stage)
+    this.clock.observe((await this.graph.node(main)).clock)
+    this.#node.announce()
   }
 
   /** New writers wait, and those under way have ended. */

@@ -58,7 +58,11 @@ export interface NodeRules {
   readonly order: NodeOrder
 }
 
-type NewObjects = (reader: ObjectReader, older: ObjectId | undefined, newer: ObjectId) => AsyncIterable<ObjectId>
+type NewObjects = (
+  reader: ObjectReader,
+  older: ObjectId | undefined,
+  newer: ObjectId,
+) => AsyncIterable<readonly ObjectId[]>
 
 export interface SortedEntries {
   readonly pending: readonly SimulatedEntry[]

@@ -244,8 +244,8 @@ export class NodeSync {
         if (node.type === 'merge') continue
         const [parent] = node.parents
         const before = parent === undefined ? undefined : (await graph.node(parent)).tree
-        for await (const object of rules.newObjects(quarantine, before, node.tree))
-          if (!quarantine.hasNow(object)) throw refused(`object ${object} is missing`)
+        for await (const ids of rules.newObjects(quarantine, before, node.tree))
+          for (const object of ids) if (!quarantine.hasNow(object)) throw refused(`object ${object} is missing`)
       }
     } catch (error) {
       throw isAtollError(error, 'MISSING') ? refused(error.message) : error
@@ -312,7 +312,7 @@ export class NodeSync {
         }
         const [parent] = commit.parents
         const before = parent === undefined ? undefined : (await graph.node(parent)).tree
-        for await (const id of rules.objectsToSend(disk.objects, before, commit.tree)) add(id)
+        for await (const ids of rules.objectsToSend(disk.objects, before, commit.tree)) ids.forEach(add)
         add(commit.id)
         commits.push(commit.id)
       }

@@ -62,7 +62,7 @@ function drawOptions(seed: string): WorldOptions {
   ] as const)
   return {
     seed,
-    nodes: random.pick([2, 3, 3, 4, 5]),
+    nodes: random.pick([2, 2, 3, 3, 4, 5]),
     network: {
       latencyMs,
       loss: random.pick([0, 0.1, 0.6]),
@@ -71,6 +71,7 @@ function drawOptions(seed: string): WorldOptions {
       slowLinks: random.pick([0, 0.3]),
       fanOut: Infinity,
     },
+    emptyDisks: 0.2,
     sealDelayMs,
     mergeMs: random.pick([0, 1, 30]),
     verifyMs: random.pick([0, 0.5]),
@@ -104,7 +105,7 @@ async function run(world: World): Promise<void> {
 
 function planWrites(world: World, random: SeededRandom, durationMs: number): void {
   const workload = new Workload(world.random.fork('workload'))
-  const writes = 5 + random.below(20)
+  const writes = 4 + random.below(16)
   for (let i = 0; i < writes; i++)
     world.timeline.after(random.between(0, durationMs), () => {
       const node = random.pick(world.nodes)

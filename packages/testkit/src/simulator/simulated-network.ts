@@ -132,6 +132,7 @@ export class SimulatedNetwork {
         this.traffic.gossipMessages++
         this.traffic.gossipBytes += message.length
         if (!this.#isPerfect && this.#random.chance(loss)) continue
+        if (copies === 1 && heard.has(to)) continue
         this.#timeline.after(this.#delay(from, to, message.length), () => {
           if (!this.#isOpen(from, to)) return
           const isFirst = !heard.has(to)

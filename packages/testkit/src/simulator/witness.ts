@@ -1,7 +1,9 @@
 import {
+  type Clock,
   type CommitGraph,
   type CommitId,
   type CommitObject,
+  compareClock,
   conflictSubject,
   diffStates,
   isAhead,
@@ -25,8 +27,10 @@ interface Fate {
   /** The heads that its writer saw. */
   readonly seen: readonly CommitId[]
   isAcknowledged: boolean
-  /** Commits that hold it. */
+  /** Commits that it was sealed into. */
   readonly commits: CommitId[]
+  /** Those of them that changed a record to what it wrote; a write that is sealed again changes nothing. */
+  readonly effects: Set<CommitId>
   /** It changed nothing in the state of these heads. */
   superfluousAt: readonly CommitId[] | undefined
 }
@@ -41,6 +45,8 @@ export class Witness {
   readonly #fates = new Map<SimulatedEntry, Fate>()
   readonly #headsByNode = new Map<number, readonly CommitId[]>()
   readonly #durableByNode = new Map<number, readonly CommitId[]>()
+  /** Of its last acknowledged write. */
+  readonly #clockByNode = new Map<number, Clock>()
   readonly #fail: (what: string) => void
   #root: CommitId | undefined
 
@@ -86,12 +92,18 @@ export class Witness {
       seen: heads ?? [this.#root!],
       isAcknowledged: false,
       commits: [],
+      effects: new Set(),
       superfluousAt: undefined,
     }
     this.#fates.set(entry, fate)
   }
 
-  acknowledged(_node: number, entry: SimulatedEntry): void {
+  /** A node's clock grows from write to write, over restarts too. */
+  acknowledged(node: number, entry: SimulatedEntry): void {
+    const before = this.#clockByNode.get(node)
+    if (before !== undefined && compareClock(entry.clock, before) <= 0)
+      this.#fail(`the clock of node ${node} went back`)
+    this.#clockByNode.set(node, entry.clock)
     this.#fates.get(entry)!.isAcknowledged = true
   }
 
@@ -112,9 +124,11 @@ export class Witness {
         this.#fail(`node ${node} sealed ${id} without what was written to ${nameOf(ref)}`)
     }
     const known = this.oracle.history(parents)
+    const { changes } = this.oracle.commit(id)
     for (const entry of entries) {
       const fate = this.#fates.get(entry)!
       fate.commits.push(id)
+      if (changes.some(change => entry.changes.some(each => isSameChange(change, each)))) fate.effects.add(id)
       this.#checkSight(fate, id, known)
     }
   }
@@ -200,8 +214,8 @@ export class Witness {
     for (const [{ sequence }, fate] of this.#fates) {
       if (!fate.isAcknowledged) continue
       if (!this.#isKept(fate, heads)) this.#fail(`write ${sequence} of node ${fate.node} was acknowledged and is gone`)
-      const holders = new Set(fate.commits.filter(id => this.#isIn(id, heads)))
-      if (holders.size > 1) this.#fail(`write ${sequence} of node ${fate.node} is in ${holders.size} commits`)
+      const holders = [...fate.effects].filter(id => this.#isIn(id, heads))
+      if (holders.length > 1) this.#fail(`write ${sequence} of node ${fate.node} is in ${holders.length} commits`)
     }
   }
 
@@ -236,6 +250,10 @@ async function changesBetween(
 
 function isSame(a: StoredContent | undefined, b: StoredContent | undefined): boolean {
   return a?.version === b?.version && a?.format === b?.format
+}
+
+function isSameChange(change: OracleChange, written: SimulatedEntry['changes'][number]): boolean {
+  return recordKey(change.ref) === recordKey(written) && isSame(change.content, storedContent(written))
 }
 
 function nameOf({ kind, collection, id }: RecordRef): string {

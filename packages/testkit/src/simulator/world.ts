@@ -15,6 +15,8 @@ export interface WorldOptions {
   readonly seed: string
   readonly nodes: number
   readonly network: NetworkQuality
+  /** So many of the nodes have nothing on their disks. */
+  readonly emptyDisks: number
   readonly sealDelayMs: readonly [low: number, high: number]
   /** Virtual time of a merge, and of the verification of a commit. */
   readonly mergeMs: number
@@ -68,7 +70,7 @@ export class World {
     }
     for (const node of world.nodes) {
       // Some join with an empty disk, and write before they have met anybody.
-      if (node.number > 0 && world.random.chance(0.2)) continue
+      if (node.number > 0 && world.random.chance(options.emptyDisks)) continue
       node.disk.writePack(objects)
       node.disk.moveMain(root)
       node.disk.stop(world.random, false)
