@@ -105,7 +105,13 @@ export class Oracle {
     if (ref.kind === 'lists') {
       content = deletes > 0 ? undefined : puts.at(-1)
       contested = deletes > 0 ? puts.length > 0 : contested
-    } else if (!ref.collection.startsWith('.atoll.') && puts.every(put => parse(put) instanceof Map)) {
+    } else if (this.#policyAt(latest, ref) === 'keep') {
+      content = puts.at(-1)
+    } else if (
+      !ref.collection.startsWith('.atoll.') &&
+      this.#policyAt(latest, ref) !== 'latest' &&
+      puts.every(put => parse(put) instanceof Map)
+    ) {
       content = puts.length === 0 ? undefined : this.#replay(ref, changes)
       const tooLarge = content !== undefined && content.bytes.length > MAX_VALUE_BYTES
       const clash = versions.some(v => versions.some(w => v !== w && this.#clash(ref, changes, v, w)))
@@ -113,6 +119,15 @@ export class Oracle {
       if (content !== undefined && content.bytes.length > MAX_MERGED_VALUE_BYTES) content = puts.at(-1)
     }
     return { ref, content, entry: { contested, versions: versions.map(version => version.id).sort() } }
+  }
+
+  /** The policy of the record's collection in the state of a commit; undefined for none. */
+  #policyAt(commit: OracleCommit, { kind, collection }: RecordRef): unknown {
+    if (collection.startsWith('.atoll.')) return undefined
+    const seen = [...this.history([commit.id])].map(id => this.#commits.get(id)!)
+    const ref = { kind: 'objects', collection: '.atoll.collections', id: `${kind}/${collection}` } as RecordRef
+    const settings = parse(this.record(ref, seen).content)
+    return settings instanceof Map ? settings.get('policy') : undefined
   }
 
   /** The changes after the last point that all have seen, in the order of their stamps, on the value at that point. */

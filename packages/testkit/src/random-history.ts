@@ -64,7 +64,8 @@ const records: readonly RecordRef[] = [
   record('lists', 'readings', '01arz3ndektsv4rrffq69g5fav'),
   record('objects', 'mixed', ''),
   record('lists', 'readings', '01arz3ndektsv4rrffq69g5faw'),
-  record('objects', '.atoll.collections', 'farms'),
+  // Its values are settings now and then: the policy of the farms changes.
+  record('objects', '.atoll.collections', 'objects/farms'),
 ]
 
 /** The records that a history of so many is about; each further one is another farm. */

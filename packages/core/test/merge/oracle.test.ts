@@ -37,12 +37,24 @@ const values = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2 }) },
 )
 
+/** Settings of the farms, as the sixth record may hold them; anything else there is none. */
+const settings = fc.constantFrom<JsonValue>(
+  { policy: 'keep' },
+  { policy: 'latest' },
+  { policy: 'fields' },
+  { policy: 'none' },
+)
+
 /** The first two records are JSON objects most of the time; the fourth is anything. */
 const recordIndexes = fc.oneof(
   { weight: 6, arbitrary: fc.nat({ max: 1 }) },
   { weight: 4, arbitrary: fc.nat({ max: 6 }) },
 )
 const edits: fc.Arbitrary<HistoryEdit> = fc.oneof(
+  {
+    weight: 1,
+    arbitrary: fc.record({ record: fc.constant(5), action: fc.constant('put' as const), value: settings }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({ record: recordIndexes, action: fc.constant('put' as const), value: values }),
