@@ -5,7 +5,9 @@ import { addConfig } from './commands/config.ts'
 import { addCount } from './commands/count.ts'
 import { addDel } from './commands/del.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addDiff } from './commands/diff.ts'
 import { addDown } from './commands/down.ts'
+import { addExport } from './commands/export.ts'
 import { addFlush } from './commands/flush.ts'
 import { addGet } from './commands/get.ts'
 import { addImport } from './commands/import.ts'
@@ -18,10 +20,13 @@ import { addOnline } from './commands/online.ts'
 import { addPatch } from './commands/patch.ts'
 import { addPeers } from './commands/peers.ts'
 import { addPut } from './commands/put.ts'
+import { addRefs } from './commands/refs.ts'
+import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
 import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
 import { addVersion } from './commands/version.ts'
+import { addWatch } from './commands/watch.ts'
 import type { Io } from './io.ts'
 import { packageVersion } from './version.ts'
 
@@ -39,7 +44,12 @@ const commands = [
   addLs,
   addLog,
   addConflicts,
+  addShow,
+  addDiff,
+  addRefs,
+  addWatch,
   addImport,
+  addExport,
   addPeers,
   addSync,
   addFlush,

@@ -4,13 +4,13 @@ import { encodeBase64, encodeJson } from './content.ts'
 import { createHttpDoor, type Fetch, type HttpDoor } from './door.ts'
 import { ClientError } from './errors.ts'
 import { createSettingsClient, type SettingsClient } from './settings.ts'
+import { createHistoryClient, type HistoryClient } from './history.ts'
 import type {
   BatchOperation,
   CallOptions,
   CollectionInfo,
   CompactionSummary,
   JsonValue,
-  LogEntry,
   NodeInfo,
   PeerStatus,
   Status,
@@ -37,7 +37,7 @@ export interface CompactOptions extends CallOptions {
 }
 
 /** A node, spoken to through its door. Names, meanings and error codes are the library's. */
-export interface Client extends SettingsClient {
+export interface Client extends SettingsClient, HistoryClient {
   object<T = JsonValue>(name: string): ObjectClient<T>
   list<T = JsonValue>(name: string): ListClient<T>
   collections(options?: CallOptions): Promise<CollectionInfo[]>
@@ -46,7 +46,6 @@ export interface Client extends SettingsClient {
   node(options?: CallOptions): Promise<NodeInfo>
   status(options?: CallOptions): Promise<Status>
   peers(options?: CallOptions): Promise<PeerStatus[]>
-  log(options?: CallOptions & { readonly limit?: number }): AsyncIterable<LogEntry>
   /** The records in conflict whose policy had to drop something that someone wrote. */
   conflicts(options?: ConflictsOptions): ConflictsClient
   flush(options?: CallOptions): Promise<{ commit: string }>
@@ -99,8 +98,8 @@ export function createClient({ url, token, fetch = globalThis.fetch }: ClientOpt
     },
     status: options => get('/v1/status', options),
     peers: async options => (await get<{ peers: PeerStatus[] }>('/v1/peers', options)).peers,
-    log: options => logEntries(door, options),
     conflicts: options => createConflictsClient(door, options),
+    ...createHistoryClient(door),
     flush: options => post('/v1/flush', {}, options),
     compact: options => compact(door, options),
     sync: options => sync(post, options),
@@ -120,17 +119,6 @@ function withBase64(operation: BatchOperation): unknown {
   if (!('value' in operation) || !(operation.value instanceof Uint8Array)) return operation
   const { value, ...rest } = operation
   return { ...rest, bytes: encodeBase64(value) }
-}
-
-async function* logEntries(
-  door: HttpDoor,
-  { limit, signal }: CallOptions & { limit?: number } = {},
-): AsyncGenerator<LogEntry, void, void> {
-  const call = { method: 'GET', path: '/v1/log', query: { limit: limit?.toString() }, signal } as const
-  for await (const line of door.lines(call)) {
-    const entry = line as Omit<LogEntry, 'time'> & { time: string }
-    yield { ...entry, time: new Date(entry.time) }
-  }
 }
 
 async function compact(door: HttpDoor, { onProgress, signal }: CompactOptions = {}): Promise<CompactionSummary> {

@@ -20,7 +20,7 @@ export interface ConditionalOptions extends WriteOptions {
   readonly ifVersion?: string
 }
 
-/** What Objects and Lists share; names and meanings are the library's. */
+/** Reading records, as they are or as they were; names and meanings are the library's. */
 export interface ReadableClient<T> {
   readonly name: string
   get(id: string, options?: CallOptions): Promise<T | undefined>
@@ -31,10 +31,14 @@ export interface ReadableClient<T> {
   entries(range?: RangeOptions): AsyncIterable<[id: string, value: T]>
   records(range?: RangeOptions): AsyncIterable<Versioned<T>>
   keys(range?: RangeOptions): AsyncIterable<string>
+}
+
+/** What Objects and Lists share. */
+export interface CollectionClient<T> extends ReadableClient<T> {
   delete(id: string, options?: ConditionalOptions): Promise<boolean>
 }
 
-export interface ObjectClient<T = JsonValue> extends ReadableClient<T> {
+export interface ObjectClient<T = JsonValue> extends CollectionClient<T> {
   readonly kind: 'objects'
   put(id: string, value: T, options?: ConditionalOptions): Promise<Written>
   /** @throws EXISTS */
@@ -45,7 +49,7 @@ export interface ObjectClient<T = JsonValue> extends ReadableClient<T> {
   patch(id: string, patch: unknown, options?: ConditionalOptions): Promise<Written>
 }
 
-export interface ListClient<T = JsonValue> extends ReadableClient<T> {
+export interface ListClient<T = JsonValue> extends CollectionClient<T> {
   readonly kind: 'lists'
   /** The new record's id. */
   insert(value: T, options?: WriteOptions): Promise<string>
@@ -56,13 +60,19 @@ export interface ListClient<T = JsonValue> extends ReadableClient<T> {
 /** How many records `getMany` asks for at once. */
 const GET_MANY_AT_ONCE = 16
 
-function createReadable<T>(door: HttpDoor, kind: 'objects' | 'lists', name: string): ReadableClient<T> {
+/** @param at of the state of that commit */
+export function createReadable<T>(
+  door: HttpDoor,
+  kind: 'objects' | 'lists',
+  name: string,
+  at?: string,
+): ReadableClient<T> {
   const path = `/v1/${kind}/${encodeName(name)}`
 
   const getRecord = async (id: string, { signal }: CallOptions = {}): Promise<Versioned<T> | undefined> => {
     let response: Response
     try {
-      response = await door.send({ method: 'GET', path, query: { id }, signal })
+      response = await door.send({ method: 'GET', path, query: { id, at }, signal })
     } catch (error) {
       if (error instanceof ClientError && error.code === 'MISSING' && error.data['what'] === 'record') return undefined
       throw error
@@ -74,7 +84,7 @@ function createReadable<T>(door: HttpDoor, kind: 'objects' | 'lists', name: stri
   const get = async (id: string, options?: CallOptions): Promise<T | undefined> => (await getRecord(id, options))?.value
 
   async function* records({ signal, reverse, limit, ...bounds }: RangeOptions = {}): AsyncGenerator<Versioned<T>> {
-    const query = { ...bounds, reverse: reverse === true ? 'true' : undefined, limit: limit?.toString() }
+    const query = { ...bounds, at, reverse: reverse === true ? 'true' : undefined, limit: limit?.toString() }
     for await (const line of door.lines({ method: 'GET', path, query, signal })) {
       const record = line as { id: string; value: T; version: string } | { id: string; bytes: string; version: string }
       const value = 'bytes' in record ? (decodeBase64(record.bytes) as T) : record.value
@@ -98,12 +108,19 @@ function createReadable<T>(door: HttpDoor, kind: 'objects' | 'lists', name: stri
       return values
     },
     async count({ signal } = {}) {
-      const call = { method: 'GET', path: `/v1/count/${kind}/${encodeName(name)}`, signal } as const
+      const call = { method: 'GET', path: `/v1/count/${kind}/${encodeName(name)}`, query: { at }, signal } as const
       return (await door.json<{ count: number }>(call)).count
     },
     async *entries(range) {
       for await (const { id, value } of records(range)) yield [id, value]
     },
+  }
+}
+
+function createCollection<T>(door: HttpDoor, kind: 'objects' | 'lists', name: string): CollectionClient<T> {
+  const path = `/v1/${kind}/${encodeName(name)}`
+  return {
+    ...createReadable<T>(door, kind, name),
     async delete(id, { ifVersion, signal } = {}) {
       const headers = ifVersion === undefined ? {} : { 'if-match': `"${ifVersion}"` }
       return (await door.json<{ deleted: boolean }>({ method: 'DELETE', path, query: { id }, headers, signal })).deleted
@@ -134,7 +151,7 @@ export function createObjectClient<T>(door: HttpDoor, name: string): ObjectClien
     version === undefined ? {} : { 'if-match': `"${version}"` }
 
   return {
-    ...createReadable<T>(door, 'objects', name),
+    ...createCollection<T>(door, 'objects', name),
     kind: 'objects',
     put: async (id, value, options) => write('PUT', id, value, ifMatch(options?.ifVersion), options),
     create: async (id, value, options) => write('PUT', id, value, { 'if-none-match': '*' }, options),
@@ -147,7 +164,7 @@ export function createObjectClient<T>(door: HttpDoor, name: string): ObjectClien
 export function createListClient<T>(door: HttpDoor, name: string): ListClient<T> {
   const headers = { 'content-type': 'application/json' }
   return {
-    ...createReadable<T>(door, 'lists', name),
+    ...createCollection<T>(door, 'lists', name),
     kind: 'lists',
     async insert(value, { signal } = {}) {
       const path = `/v1/lists/${encodeName(name)}`

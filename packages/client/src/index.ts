@@ -1,8 +1,16 @@
 export { createClient, type Client, type ClientOptions, type CompactOptions, type SyncOptions } from './client.ts'
 export type { ConflictsClient, ConflictsOptions } from './conflicts.ts'
+export type { ChangesOptions, HistoryClient, LogOptions, RefsClient, SnapshotClient } from './history.ts'
 export { ClientError } from './errors.ts'
 export type { ScriptsClient, SettingsClient, SettingsOptions } from './settings.ts'
-export type { ListClient, ObjectClient, RangeOptions, WriteOptions, ConditionalOptions } from './collections.ts'
+export type {
+  ListClient,
+  ObjectClient,
+  RangeOptions,
+  ReadableClient,
+  WriteOptions,
+  ConditionalOptions,
+} from './collections.ts'
 export type {
   BatchOperation,
   CallOptions,
@@ -14,11 +22,15 @@ export type {
   ConflictResolved,
   ConflictTarget,
   ConflictVersion,
+  FeedChange,
   JsonValue,
   LogEntry,
+  NamedRef,
   NodeInfo,
   PeerStatus,
   SettingsChange,
+  RecordChange,
+  RecordScope,
   Status,
   SyncState,
   Versioned,

@@ -64,6 +64,50 @@ export interface LogEntry {
   readonly author: { readonly name: string; readonly node?: string }
   readonly time: Date
   readonly subject: string
+  /** In the log of one record: what the commit did to it; a merge commit, beside its first parent. */
+  readonly change?: RecordChange
+}
+
+/** Which records history is asked about: one collection's, or one record. Everything of the users' when left out. */
+export interface RecordScope {
+  readonly object?: string
+  readonly list?: string
+  readonly id?: string
+}
+
+/** JSON or a `Uint8Array`. */
+export interface StoredValue {
+  readonly value: unknown
+  readonly version: string
+}
+
+/** How one record differs between two states. */
+export interface RecordChange {
+  readonly kind: 'objects' | 'lists'
+  readonly collection: string
+  readonly id: string
+  readonly op: 'put' | 'delete'
+  readonly before: StoredValue | undefined
+  readonly after: StoredValue | undefined
+}
+
+export interface NamedRef {
+  readonly name: string
+  readonly commit: string
+}
+
+/** One change of the feed; `cursor` is where to go on after it. */
+export interface FeedChange {
+  readonly cursor: string
+  readonly kind: 'objects' | 'lists'
+  readonly collection: string
+  readonly id: string
+  readonly op: 'put' | 'delete'
+  readonly value: unknown
+  readonly version: string | undefined
+  readonly author: { readonly node: string; readonly name: string } | undefined
+  readonly commit: string | undefined
+  readonly origin: 'local' | 'remote'
 }
 
 /** One of the concurrent versions of a record. */

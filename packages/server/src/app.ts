@@ -3,7 +3,9 @@ import type { Database, Log } from 'atolldb'
 import { Hono } from 'hono'
 import { routeBatch } from './batch.ts'
 import { routeConflicts } from './conflicts.ts'
+import { routeChanges } from './changes-route.ts'
 import { checkHost, checkToken, hostAllowList } from './gate.ts'
+import { routeHistory } from './history-routes.ts'
 import { routeNode, routeShutdown } from './node-routes.ts'
 import { errorToProblem, problemResponse } from './problems.ts'
 import { routeRecords } from './records.ts'
@@ -57,6 +59,8 @@ export function createApp(db: Database, { token, onShutdown, allowedHosts, log }
   routeBatch(app, db)
   routeConflicts(app, db)
   routeSettings(app, db)
+  routeHistory(app, db)
+  routeChanges(app, db)
   routeNode(app, db)
   routeShutdown(app, onShutdown)
   return app

@@ -1,32 +1,21 @@
 import { setTimeout } from 'node:timers/promises'
 import { AtollError, invalid } from '@atolldb/core'
-import type { Database, LogEntry } from 'atolldb'
+import type { Database } from 'atolldb'
 import type { Hono } from 'hono'
-import { readCount, readJson, readQuery } from './requests.ts'
+import { readJson } from './requests.ts'
 import { jsonResponse, ndjsonResponse, wantsNdjson } from './responses.ts'
 
-const DEFAULT_LOG_ENTRIES = 100
 /** One request waits no longer; whoever wants to wait longer asks again. */
 const MAX_SYNC_WAIT_MS = 120_000
 const PROGRESS_MS = 100
 
-/** The node itself: its state, its peers, its history, and what an operator tells it. */
+/** The node itself: its state, its peers, and what an operator tells it. */
 export function routeNode(app: Hono, db: Database): void {
   /** Who answers here; cheap, and only for those who have the token. */
   app.get('/v1/node', () => jsonResponse({ node: db.node, name: db.name, cluster: db.cluster ?? null }))
   app.get('/v1/status', async () => jsonResponse(await db.status()))
   app.get('/v1/peers', () => jsonResponse({ peers: db.peers() }))
   app.get('/v1/collections', async () => jsonResponse({ collections: await db.collections() }))
-
-  app.get('/v1/log', async c => {
-    const limit = readCount(readQuery(c.req.url, ['limit']), 'limit')
-    const { signal } = c.req.raw
-    if (wantsNdjson(c.req.raw))
-      return ndjsonResponse(logShapes(db, { signal, ...(limit === undefined ? {} : { limit }) }))
-    const entries: unknown[] = []
-    for await (const entry of logShapes(db, { signal, limit: limit ?? DEFAULT_LOG_ENTRIES })) entries.push(entry)
-    return jsonResponse({ entries })
-  })
 
   app.post('/v1/flush', async () => jsonResponse(await db.flush()))
   app.post('/v1/compact', async c => {
@@ -82,14 +71,6 @@ async function* compactShapes(db: Database, signal: AbortSignal): AsyncGenerator
     gone.abort()
     await work.catch(() => undefined)
   }
-}
-
-async function* logShapes(db: Database, options: { limit?: number; signal: AbortSignal }): AsyncGenerator {
-  for await (const entry of db.log(options)) yield logShape(entry)
-}
-
-function logShape({ time, ...entry }: LogEntry): unknown {
-  return { ...entry, time: time.toISOString() }
 }
 
 /** `{ "peers": 2, "timeout": 10000 }`, both optional; milliseconds. @throws INVALID */

@@ -1,4 +1,4 @@
-import type { RangeOptions, ReadableCollection } from 'atolldb'
+import type { RangeOptions, RecordReader } from 'atolldb'
 import { contentShape, type ContentShape } from './content-shape.ts'
 import { encodeCursor, rangeOptions, readQuery, readRange } from './requests.ts'
 import { jsonResponse, ndjsonResponse, wantsNdjson } from './responses.ts'
@@ -13,11 +13,11 @@ type RecordShape = { readonly id: string; readonly version: string } & ContentSh
 
 /**
  * A range of a collection: as NDJSON in full when asked for, else a page `{ records, next }` whose `Link: rel="next"` names the
- * following one. A page is consistent in itself; the next one sees what was written meanwhile.
+ * following one. A page is consistent in itself; the next one sees what was written meanwhile, unless all are read `?at=` one commit.
  *
  * @throws INVALID
  */
-export async function answerRange(collection: ReadableCollection<unknown>, request: Request): Promise<Response> {
+export async function answerRange(collection: RecordReader<unknown>, request: Request): Promise<Response> {
   const query = readQuery(request.url, rangeOptions)
   const range = { ...readRange(query), signal: request.signal }
   if (wantsNdjson(request)) return ndjsonResponse(recordShapes(collection, range))
@@ -54,12 +54,12 @@ function nextLink(url: string, query: ReadonlyMap<string, string>, cursor: strin
 }
 
 async function* recordShapes(
-  collection: ReadableCollection<unknown>,
+  collection: RecordReader<unknown>,
   range: RangeOptions,
 ): AsyncGenerator<RecordShape, void, void> {
   for await (const { id, value, version } of collection.records(range)) yield { id, ...contentShape(value), version }
 }
 
-export async function answerCount(collection: ReadableCollection<unknown>): Promise<Response> {
+export async function answerCount(collection: RecordReader<unknown>): Promise<Response> {
   return jsonResponse({ count: await collection.count() })
 }

@@ -1,9 +1,9 @@
-import { AtollError, invalid } from '@atolldb/core'
-import type { Database, ListCollection, ObjectCollection, ReadableCollection, Written } from 'atolldb'
+import { AtollError, type CollectionKind, invalid } from '@atolldb/core'
+import type { Database, ListCollection, ObjectCollection, ReadableCollection, RecordReader, Written } from 'atolldb'
 import type { Hono } from 'hono'
 import { answerCount, answerRange } from './ranges.ts'
 import { asPrecondition } from './problems.ts'
-import { pathSegments, readJson, readPreconditions, readQuery, readValue } from './requests.ts'
+import { pathSegments, rangeOptions, readJson, readPreconditions, readQuery, readValue } from './requests.ts'
 import { jsonResponse } from './responses.ts'
 
 type AnyObject = ObjectCollection<unknown>
@@ -20,7 +20,8 @@ export function routeRecords(app: Hono, db: Database): void {
   for (const path of ['/v1/objects/:name', '/v1/objects/:name/:id']) {
     app.get(path, async c => {
       const request = c.req.raw
-      return isRecord(request.url) ? getRecord(object(request), request) : answerRange(object(request), request)
+      const reader = await readerOf(db, 'objects', request)
+      return isRecord(request.url) ? getRecord(reader, request) : answerRange(reader, request)
     })
     app.put(path, c => putRecord(object(c.req.raw), c.req.raw))
     app.patch(path, c => patchRecord(object(c.req.raw), c.req.raw))
@@ -29,7 +30,8 @@ export function routeRecords(app: Hono, db: Database): void {
   for (const path of ['/v1/lists/:name', '/v1/lists/:name/:id']) {
     app.get(path, async c => {
       const request = c.req.raw
-      return isRecord(request.url) ? getRecord(list(request), request) : answerRange(list(request), request)
+      const reader = await readerOf(db, 'lists', request)
+      return isRecord(request.url) ? getRecord(reader, request) : answerRange(reader, request)
     })
     app.delete(path, c => deleteRecord(list(c.req.raw), c.req.raw))
     app.on(['PUT', 'PATCH'], path, () => {
@@ -39,16 +41,21 @@ export function routeRecords(app: Hono, db: Database): void {
     })
   }
   app.post('/v1/lists/:name', c => insertRecord(list(c.req.raw), c.req.raw))
-  app.get('/v1/count/objects/:name', c => answerCount(db.object<unknown>(lastSegment(c.req.url))))
-  app.get('/v1/count/lists/:name', c => answerCount(db.list<unknown>(lastSegment(c.req.url))))
+  app.get('/v1/count/objects/:name', async c => answerCount(await readerOf(db, 'objects', c.req.raw)))
+  app.get('/v1/count/lists/:name', async c => answerCount(await readerOf(db, 'lists', c.req.raw)))
 }
 
 function collectionName(url: string): string {
   return pathSegments(url)[2] ?? ''
 }
 
-function lastSegment(url: string): string {
-  return pathSegments(url).at(-1) ?? ''
+/** The collection as it is, or with `?at=<commit>` as it was. @throws INVALID, MISSING, NO_CLUSTER */
+async function readerOf(db: Database, kind: CollectionKind, request: Request): Promise<RecordReader<unknown>> {
+  const segments = pathSegments(request.url)
+  const name = segments[1] === 'count' ? segments.at(-1) : segments[2]
+  const at = readQuery(request.url, ['id', ...rangeOptions]).get('at')
+  const state = at === undefined ? db : await db.at(at)
+  return kind === 'objects' ? state.object<unknown>(name ?? '') : state.list<unknown>(name ?? '')
 }
 
 function isRecord(url: string): boolean {
@@ -56,9 +63,9 @@ function isRecord(url: string): boolean {
 }
 
 /** @throws INVALID */
-function recordId(url: string): string {
+function recordId(url: string, known: readonly string[] = ['id']): string {
   const segments = pathSegments(url)
-  const inQuery = readQuery(url, ['id']).get('id')
+  const inQuery = readQuery(url, known).get('id')
   const inPath = segments[3]
   if (inPath !== undefined && inQuery !== undefined) throw invalid('id', 'is in the path and in the query')
   const id = inPath ?? inQuery
@@ -66,8 +73,8 @@ function recordId(url: string): string {
   return id
 }
 
-async function getRecord(collection: ReadableCollection<unknown>, request: Request): Promise<Response> {
-  const id = recordId(request.url)
+async function getRecord(collection: RecordReader<unknown>, request: Request): Promise<Response> {
+  const id = recordId(request.url, ['id', 'at'])
   const { noneMatch } = readPreconditions(request.headers)
   const record = await collection.getRecord(id)
   if (record === undefined)

@@ -64,7 +64,7 @@ function decodePercent(text: string, what: string): string {
 }
 
 /** The options of a range in a query. */
-export const rangeOptions = ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'cursor'] as const
+export const rangeOptions = ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'cursor', 'at'] as const
 
 /** The range, moved past the cursor when there is one. @throws INVALID */
 export function readRange(query: ReadonlyMap<string, string>): RangeOptions {

@@ -2,8 +2,8 @@ import { AtollError } from '@atolldb/core'
 import type { Command } from 'commander'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
-import { resolveKind } from '../kinds.ts'
 import { printableJson } from '../output.ts'
+import { readerOf, type ReaderFlags } from '../readers.ts'
 
 export function addGet(program: Command, io: Io): void {
   program
@@ -12,12 +12,12 @@ export function addGet(program: Command, io: Io): void {
     .argument('<collection>')
     .argument('<id>')
     .option('--list', 'of the List of that name')
-    .action(async (collection: string, id: string, { list }: { list?: boolean }, command: Command) => {
+    .option('--at <commit>', 'as it was then: an id, a ref, a moment like @{2 hours ago}')
+    .action(async (collection: string, id: string, flags: ReaderFlags, command: Command) => {
       const invocation = invocationOf(command, io)
       const { out } = invocation
       await withConnection(invocation, async ({ client }) => {
-        const kind = await resolveKind(client, collection, list)
-        const records = kind === 'lists' ? client.list<unknown>(collection) : client.object<unknown>(collection)
+        const { records } = await readerOf(client, collection, flags)
         const record = await records.getRecord(id)
         if (record === undefined)
           throw new AtollError('MISSING', `no record ${JSON.stringify(id)} in ${collection}`, { what: 'record', id })

@@ -1,27 +1,53 @@
 import type { LogEntry } from '@atolldb/client'
 import type { Command } from 'commander'
+import { changeJson, changeLine } from '../change-lines.ts'
 import { parseWhole } from '../durations.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
 import { printable, type Output } from '../output.ts'
+import { scopeOf } from '../readers.ts'
+
+interface LogFlags {
+  readonly limit?: string
+  readonly from?: string
+  readonly list?: boolean
+}
 
 export function addLog(program: Command, io: Io): void {
   program
     .command('log')
-    .description('the commits from main back, newest first')
+    .description('the commits from main back, newest first; those that changed a collection, or a record and how')
+    .argument('[collection]')
+    .argument('[id]')
+    .option('--list', 'of the List of that name')
+    .option('--from <commit>', 'begin there: an id, a ref, a moment like @{2 hours ago}')
     .option('--limit <n>', 'at most so many')
-    .action(async ({ limit }: { limit?: string }, command: Command) => {
+    .action(async (collection: string | undefined, id: string | undefined, flags: LogFlags, command: Command) => {
       const invocation = invocationOf(command, io)
       const { out } = invocation
-      const options = limit === undefined ? {} : { limit: parseWhole(limit, 'limit') }
+      const { limit, from } = flags
+      const options = {
+        ...(limit === undefined ? {} : { limit: parseWhole(limit, 'limit') }),
+        ...(from === undefined ? {} : { from }),
+      }
       await withConnection(invocation, async ({ client }) => {
-        for await (const entry of client.log(options))
-          await (out.json ? out.object({ schema: 'atoll/log/v1', ...entry }) : out.line(logLine(entry, out)))
+        const scope = await scopeOf(client, collection, id, flags.list)
+        for await (const entry of client.log({ ...options, ...scope }))
+          await (out.json ? out.object({ schema: 'atoll/log/v1', ...entryJson(entry) }) : printEntry(entry, out))
       })
     })
 }
 
-function logLine({ commit, author, time, subject }: LogEntry, out: Output): string {
+async function printEntry(entry: LogEntry, out: Output): Promise<void> {
+  await out.line(logLine(entry, out))
+  if (entry.change !== undefined) await out.line(`  ${changeLine(entry.change, out)}`)
+}
+
+export function entryJson({ change, ...entry }: LogEntry): object {
+  return change === undefined ? entry : { ...entry, change: changeJson(change) }
+}
+
+export function logLine({ commit, author, time, subject }: LogEntry, out: Output): string {
   const date = time.toISOString().replace('T', ' ').slice(0, 19)
   return `${out.yellow(commit.slice(0, 10))} ${out.dim(date)} ${printable(author.name)}: ${printable(subject)}`
 }

@@ -3,11 +3,10 @@ import type { Command } from 'commander'
 import { parseWhole } from '../durations.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
-import { resolveKind } from '../kinds.ts'
 import { printableId, printableJson, tableLines, type Output } from '../output.ts'
+import { readerOf, type ReaderFlags } from '../readers.ts'
 
-interface LsOptions {
-  readonly list?: boolean
+interface LsOptions extends ReaderFlags {
   readonly from?: string
   readonly to?: string
   readonly limit?: string
@@ -23,6 +22,7 @@ export function addLs(program: Command, io: Io): void {
     .description('list the records of a collection in the order of their ids, or the collections')
     .argument('[collection]')
     .option('--list', 'of the List of that name')
+    .option('--at <commit>', 'as it was then: an id, a ref, a moment like @{2 hours ago}')
     .option('--from <id>', 'begin with this id')
     .option('--to <id>', 'end before this id')
     .option('--limit <n>', 'at most so many')
@@ -32,8 +32,7 @@ export function addLs(program: Command, io: Io): void {
       const range = readRange(options)
       await withConnection(invocation, async ({ client }) => {
         if (collection === undefined) return listCollections(client, invocation.out)
-        const kind = await resolveKind(client, collection, options.list)
-        const records = kind === 'lists' ? client.list<unknown>(collection) : client.object<unknown>(collection)
+        const { records } = await readerOf(client, collection, options)
         return listRecords(records.entries(range), invocation.out)
       })
     })
