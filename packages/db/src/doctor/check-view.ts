@@ -59,7 +59,7 @@ export async function withViewCopy<Result>(
   const copy = await copyView(path)
   if (copy === undefined) return undefined
   try {
-    const view = await View.open(copy)
+    const view = await View.open(copy, Infinity)
     try {
       return await work(view)
     } finally {

@@ -16,6 +16,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onFile } from '@atolldb/git'
+import { hasChecksum } from './level-checksum.ts'
 
 const BLOCK_BYTES = 32 * 1024
 const CHUNK_HEADER_BYTES = 7
@@ -60,7 +61,7 @@ function isWholeLog(bytes: Buffer, chain: SequenceChain): boolean {
     const type = bytes.readUInt8(at + 6)
     if (end > at + left || type < FULL || type > LAST) return isBlank(bytes.subarray(at))
     if (end > bytes.length) return true
-    if (unmasked(bytes.readUInt32LE(at)) !== crc32c(bytes.subarray(at + 6, end))) return isBlank(bytes.subarray(at))
+    if (!hasChecksum(bytes.subarray(at + 6, end), bytes.readUInt32LE(at))) return isBlank(bytes.subarray(at))
     if (!chain.take(type, bytes.subarray(data, end))) return false
     at = end
   }
@@ -92,22 +93,3 @@ class SequenceChain {
     return isExpected
   }
 }
-
-/** LevelDB stores a checksum turned and shifted, so that one of data that holds checksums stays a good one. */
-function unmasked(masked: number): number {
-  const turned = (masked - 0xa282ead8) >>> 0
-  return ((turned >>> 17) | (turned << 15)) >>> 0
-}
-
-/** CRC-32C (Castagnoli), which `zlib.crc32` is not. */
-function crc32c(bytes: Buffer): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8)
-  return (crc ^ 0xffffffff) >>> 0
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-  return crc >>> 0
-})

@@ -23,6 +23,10 @@ import {
 } from './encoding.ts'
 import { translateLevelError, viewDamage } from './level-errors.ts'
 import { lacksWrites } from './level-log.ts'
+import { hasDamagedTable } from './level-table.ts'
+
+/** So much of the tables is verified when a view is opened; the doctor verifies all of it. */
+const VERIFIED_BYTES = 64 * 1024 * 1024
 
 type Level = AbstractLevel<string | Buffer | Uint8Array, string, Buffer>
 
@@ -75,13 +79,13 @@ export class View {
 
   /**
    * Opens or creates the view at a path; `undefined` keeps it in memory. One that cannot be opened is made anew, empty and
-   * without a mark.
+   * without a mark; so is one with damage in its logs, or in the newest `verifiedBytes` of its tables.
    * @throws NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
    */
-  static async open(path: string | undefined): Promise<View> {
+  static async open(path: string | undefined, verifiedBytes = VERIFIED_BYTES): Promise<View> {
     if (path === undefined)
       return new View(path, await loadLevel(new MemoryLevel({ valueEncoding: 'buffer' }), 'memory'))
-    return new View(path, await openOrRecreate(path))
+    return new View(path, await openOrRecreate(path, verifiedBytes))
   }
 
   /** Undefined: nothing in it may be believed. */
@@ -272,8 +276,8 @@ function levelBounds(kind: CollectionKind, collection: CollectionName, range: Vi
   return bounds
 }
 
-async function openOrRecreate(path: string): Promise<OpenLevel> {
-  if (await lacksWrites(path)) return recreate(path)
+async function openOrRecreate(path: string, verifiedBytes = VERIFIED_BYTES): Promise<OpenLevel> {
+  if ((await lacksWrites(path)) || (await hasDamagedTable(path, verifiedBytes))) return recreate(path)
   try {
     return await openClassic(path)
   } catch (error) {
