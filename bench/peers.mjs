@@ -40,7 +40,8 @@ export async function peers({ directory, quick }) {
 
 /** Their packages weigh some hundred megabytes, so they come when they are asked for. */
 async function installPeers() {
-  if (existsSync(join(home, 'node_modules'))) return
+  // npm writes this last: an install that was cut short is done again.
+  if (existsSync(join(home, 'node_modules/.package-lock.json'))) return
   process.stderr.write('  installing …\n')
   const failed = await run('npm', ['ci', '--prefix', home, '--no-audit', '--no-fund', '--loglevel=error']).catch(
     error => error,
