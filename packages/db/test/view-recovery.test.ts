@@ -1,7 +1,7 @@
 import { CommitGraph, type CollectionName, type CommitId, type RecordId } from '@atolldb/core'
 import { Repository } from '@atolldb/git'
 import { ClassicLevel } from 'classic-level'
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { recoverView, type RecoveryTarget } from '../src/engine/view-recovery.ts'
@@ -182,20 +182,21 @@ describe('a node whose view', () => {
     await db.close()
   })
 
-  test('is damaged in the middle mends itself at the first read that meets it', async () => {
+  test('is found damaged when it is opened is made anew before anything is read', async () => {
     const directory = await filled()
     await (await open(directory)).close()
-    const tables = readdirSync(join(directory, 'view')).filter(name => name.endsWith('.ldb'))
-    expect(tables.length).toBeGreaterThan(0)
-    for (const name of tables) {
-      const path = join(directory, 'view', name)
-      const bytes = readFileSync(path)
-      // Values, not the index and footer at the end.
-      for (let at = 30_000; at < bytes.length * 0.8; at += 2_000) bytes[at]! ^= 0x55
-      writeFileSync(path, bytes)
-    }
+    damageTables(directory)
+    const db = await open(directory)
+    await expectWhole(db)
+    await db.close()
+  })
+
+  test('is damaged in the middle while it is open mends itself at the first read that meets it', async () => {
+    const directory = await filled()
+    await (await open(directory)).close()
     const log = vi.fn()
     const db = await open(directory, { log })
+    damageTables(directory)
     const ids = Array.from({ length: 3_000 }, (_, index) => `${index}`)
     expect(await db.object('things').getMany(ids)).toEqual(ids.map((_, index) => value(index)))
     await expectWhole(db)
@@ -219,6 +220,19 @@ describe('a node whose view', () => {
     await again.close()
   })
 })
+
+/** Flips bits of values, not of the index and footer at the end; in place, since LevelDB has the files mapped. */
+function damageTables(directory: string): void {
+  const tables = readdirSync(join(directory, 'view')).filter(name => name.endsWith('.ldb'))
+  expect(tables.length).toBeGreaterThan(0)
+  for (const name of tables) {
+    const path = join(directory, 'view', name)
+    const bytes = readFileSync(path)
+    const file = openSync(path, 'r+')
+    for (let at = 30_000; at < bytes.length * 0.8; at += 2_000) writeSync(file, Buffer.of(bytes[at]! ^ 0x55), 0, 1, at)
+    closeSync(file)
+  }
+}
 
 function overwrite(directory: string, pattern: RegExp, bytes: Buffer): void {
   for (const name of readdirSync(directory).filter(each => pattern.test(each)))
