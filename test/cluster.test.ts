@@ -2,7 +2,15 @@ import { MemoryNetwork } from '@atolldb/testkit'
 import { isAtollError } from 'atolldb'
 import { describe, expect, it } from 'vitest'
 import { temporaryDirectory } from '../packages/db/test/temporary.ts'
-import { eventually, fsck, openCluster, openNode, records, settled } from '../packages/db/test/replication/nodes.ts'
+import {
+  eventually,
+  fsck,
+  laterMillisecond,
+  openCluster,
+  openNode,
+  records,
+  settled,
+} from '../packages/db/test/replication/nodes.ts'
 
 /** Many nodes in one process, on a network in memory. */
 
@@ -29,6 +37,7 @@ describe('three nodes', () => {
     await farms(b).patch('fields', { area: 2 })
     await farms(a).patch('same', { crop: 'oats' })
     await farms(b).patch('same', { crop: 'corn' })
+    await laterMillisecond()
     await farms(c).patch('same', { crop: 'hemp' })
     // What is sealed together has the clock of its last change.
     for (const node of [a, b, c]) await node!.db.flush()

@@ -1,7 +1,7 @@
 import { MemoryNetwork } from '@atolldb/testkit'
 import type { Conflict, ConflictOutcome } from 'atolldb'
 import { describe, expect, it } from 'vitest'
-import { fsck, git, openCluster, settled, type TestNode } from './nodes.ts'
+import { fsck, git, laterMillisecond, openCluster, settled, type TestNode } from './nodes.ts'
 
 /*
  * Conflicts as people meet them: two nodes that wrote the same record apart, and what each is told of it afterwards.
@@ -18,8 +18,7 @@ async function apart(
   await Promise.all([first!.db.offline(), second!.db.offline()])
   await left(first!)
   await first!.db.flush()
-  // The later one by any clock.
-  await new Promise(resolve => setTimeout(resolve, 2))
+  await laterMillisecond()
   await right(second!)
   await second!.db.flush()
   await Promise.all([first!.db.online(), second!.db.online()])

@@ -78,6 +78,15 @@ export async function eventually<Result>(check: () => Promise<Result> | Result, 
   }
 }
 
+/**
+ * Resolves in a later millisecond than that of the call. What two nodes write in the same one is ordered by their counters, so a
+ * test that expects the later writer to win waits for this between them.
+ */
+export async function laterMillisecond(): Promise<void> {
+  const now = Date.now()
+  while (Date.now() <= now) await new Promise(resolve => setTimeout(resolve, 1))
+}
+
 /** Every record of the node's user collections. */
 export async function records(db: Database): Promise<Record<string, JsonValue>> {
   const all: Record<string, JsonValue> = {}

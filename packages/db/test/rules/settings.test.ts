@@ -1,7 +1,7 @@
 import { MemoryNetwork } from '@atolldb/testkit'
 import { type Database, open } from 'atolldb'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { fsck, git, openCluster, settled, type TestNode } from '../replication/nodes.ts'
+import { fsck, git, laterMillisecond, openCluster, settled, type TestNode } from '../replication/nodes.ts'
 import { temporaryDirectory } from '../temporary.ts'
 
 async function openAlone(): Promise<Database> {
@@ -108,7 +108,10 @@ describe('a schema', () => {
 /** Two nodes that write apart, and what comes of it when they meet. */
 async function apart(nodes: readonly TestNode[], work: (db: Database, i: number) => Promise<unknown>): Promise<void> {
   for (const { db } of nodes) await db.offline()
-  for (const [i, { db }] of nodes.entries()) await work(db, i)
+  for (const [i, { db }] of nodes.entries()) {
+    await laterMillisecond()
+    await work(db, i)
+  }
   for (const { db } of nodes) await db.online()
   await settled(...nodes)
   for (const node of nodes) fsck(node)
