@@ -6,7 +6,21 @@ import {
   MAX_VALUE_BYTES,
   recordKey,
 } from '@atolldb/core'
-import type { CommitId, ConflictEntry, ObjectId, RecordContent, RecordKey, RecordRef, Stamp } from '@atolldb/core'
+import type {
+  CommitId,
+  ConflictEntry,
+  JsonValue,
+  MergeReason,
+  ObjectId,
+  RecordContent,
+  RecordKey,
+  RecordRef,
+  Stamp,
+} from '@atolldb/core'
+import { scriptRecord, settingsOf, settingsRecord, sourceOf } from './oracle-rules.ts'
+import type { OracleRules, OracleSettings } from './oracle-rules.ts'
+import { assign, difference, outcomeAt, parse, print, startsWith } from './oracle-values.ts'
+import type { Assignment } from './oracle-values.ts'
 
 /**
  * The definition of a state, as naively as it can be put: the whole history in memory, no trees, no shortcuts. It shares no
@@ -30,37 +44,63 @@ export interface OracleRecord extends OracleChange {
   readonly entry: ConflictEntry | undefined
 }
 
-/** JSON with Maps for objects; a symbol is bytes. */
-type Value = string | number | boolean | null | symbol | Value[] | Map<string, Value>
-type Path = readonly string[]
-type Assignment = readonly [path: Path, value: Value | undefined]
+/** What becomes of several versions. */
+interface Outcome {
+  readonly content: RecordContent | undefined
+  readonly contested: boolean
+  readonly reason?: MergeReason
+}
 
 export class Oracle {
   readonly #hashBlob: (bytes: Uint8Array) => ObjectId
-  readonly #commits = new Map<CommitId, OracleCommit>()
-  readonly #ancestry = new Map<CommitId, ReadonlySet<CommitId>>()
-  readonly #records = new Map<string, OracleRecord>()
+  readonly #rules: OracleRules | undefined
+  readonly #commits: OracleCommit[] = []
+  readonly #numbers = new Map<CommitId, number>()
+  /** By number of a commit: 1 at the number of each commit that is it or its ancestor. */
+  readonly #ancestries: Uint8Array[] = []
+  /** The commits that changed a record, in the order of their stamps. */
+  readonly #changers = new Map<RecordKey, { readonly ref: RecordRef; commits: OracleCommit[] }>()
+  readonly #decided = new Map<string, OracleRecord>()
 
-  constructor(hashBlob: (bytes: Uint8Array) => ObjectId) {
+  /** Without `rules`, histories in which a script or a schema matters have no state. */
+  constructor(hashBlob: (bytes: Uint8Array) => ObjectId, rules?: OracleRules) {
     this.#hashBlob = hashBlob
+    this.#rules = rules
   }
 
+  /** A commit comes after all that it has seen. */
   add(commit: OracleCommit): void {
-    this.#commits.set(commit.id, commit)
-    this.#ancestry.set(commit.id, new Set([commit.id, ...this.history(commit.parents)]))
+    const number = this.#commits.push(commit) - 1
+    this.#numbers.set(commit.id, number)
+    const ancestry = this.#ancestryOf(commit.parents, number + 1)
+    ancestry[number] = 1
+    this.#ancestries.push(ancestry)
+    for (const { ref } of commit.changes) {
+      const changers = this.#changers.get(recordKey(ref)) ?? { ref, commits: [] }
+      changers.commits = [...changers.commits, commit].sort((a, b) => (stampText(a) < stampText(b) ? -1 : 1))
+      this.#changers.set(recordKey(ref), changers)
+    }
   }
 
   commit(id: CommitId): OracleCommit {
-    return this.#commits.get(id)!
+    return this.#commits[this.#numbers.get(id)!]!
   }
 
   /** The commits and all their ancestors. */
   history(heads: Iterable<CommitId>): Set<CommitId> {
-    return new Set([...heads].flatMap(id => [...this.#ancestry.get(id)!]))
+    const ancestry = this.#ancestryOf(heads)
+    return new Set(this.#commits.filter((_, number) => ancestry[number] === 1).map(({ id }) => id))
+  }
+
+  #ancestryOf(heads: Iterable<CommitId>, length = this.#commits.length): Uint8Array {
+    const union = new Uint8Array(length)
+    for (const id of heads)
+      for (const [number, has] of this.#ancestries[this.#numbers.get(id)!]!.entries()) union[number]! |= has
+    return union
   }
 
   isAncestor(a: CommitId, b: CommitId): boolean {
-    return this.#ancestry.get(b)!.has(a)
+    return this.#ancestries[this.#numbers.get(b)!]![this.#numbers.get(a)!] === 1
   }
 
   /** Those that are nobody's ancestor, sorted. */
@@ -71,63 +111,121 @@ export class Oracle {
 
   /** Every record that has a value or a conflict entry in the state of these heads. */
   state(heads: Iterable<CommitId>): Map<RecordKey, OracleRecord> {
-    const history = [...this.history(heads)].map(id => this.#commits.get(id)!)
+    const ancestry = this.#ancestryOf(heads)
     const state = new Map<RecordKey, OracleRecord>()
-    for (const { ref } of history.flatMap(commit => commit.changes)) {
-      const record = this.record(ref, history)
-      if (record.content !== undefined || record.entry !== undefined) state.set(recordKey(ref), record)
+    for (const [key, { ref }] of this.#changers) {
+      const record = this.#recordIn(ref, ancestry)
+      if (record.content !== undefined || record.entry !== undefined) state.set(key, record)
     }
     return state
   }
 
-  record(ref: RecordRef, history: readonly OracleCommit[]): OracleRecord {
-    const changes = history
-      .filter(commit => changeOf(commit, ref) !== undefined)
-      .sort((a, b) => (stampText(a) < stampText(b) ? -1 : 1))
-    // A record's value is a function of the commits that changed it.
-    const memo = [recordKey(ref), ...changes.map(commit => commit.id)].join(' ')
-    const record = this.#records.get(memo) ?? this.#decide(ref, changes)
-    this.#records.set(memo, record)
-    return record
+  /** One record in the state of these heads. */
+  record(ref: RecordRef, heads: Iterable<CommitId>): OracleRecord {
+    return this.#recordIn(ref, this.#ancestryOf(heads))
   }
 
-  #decide(ref: RecordRef, changes: readonly OracleCommit[]): OracleRecord {
-    const versions = changes.filter(a => !changes.some(b => a !== b && this.isAncestor(a.id, b.id)))
+  #recordIn(ref: RecordRef, ancestry: Uint8Array): OracleRecord {
+    const commits = this.#changers.get(recordKey(ref))?.commits ?? []
+    return this.#recordOf(
+      ref,
+      commits.filter(({ id }) => ancestry[this.#numbers.get(id)!] === 1),
+    )
+  }
+
+  /** A record's value is a function of the commits that changed it, in the order of their stamps. */
+  #recordOf(ref: RecordRef, changes: readonly OracleCommit[]): OracleRecord {
+    const versions: OracleCommit[] = []
+    // What descends from a commit has a later stamp.
+    for (const change of changes.toReversed())
+      if (!versions.some(version => this.isAncestor(change.id, version.id))) versions.unshift(change)
     const latest = versions.at(-1)
     if (latest === undefined) return { ref, content: undefined, entry: undefined }
-    if (versions.length === 1) return { ref, content: changeOf(latest, ref)!.content, entry: undefined }
-
-    const contents = versions.map(version => changeOf(version, ref)!.content)
-    const puts = contents.filter(content => content !== undefined)
-    const deletes = contents.length - puts.length
-    let content = contents.at(-1)
-    let contested = new Set(contents.map(nameOf)).size > 1
-    if (ref.kind === 'lists') {
-      content = deletes > 0 ? undefined : puts.at(-1)
-      contested = deletes > 0 ? puts.length > 0 : contested
-    } else if (this.#policyAt(latest, ref) === 'keep') {
-      content = puts.at(-1)
-    } else if (
-      !ref.collection.startsWith('.atoll.') &&
-      this.#policyAt(latest, ref) !== 'latest' &&
-      puts.every(put => parse(put) instanceof Map)
-    ) {
-      content = puts.length === 0 ? undefined : this.#replay(ref, changes)
-      const tooLarge = content !== undefined && content.bytes.length > MAX_VALUE_BYTES
-      const clash = versions.some(v => versions.some(w => v !== w && this.#clash(ref, changes, v, w)))
-      contested = puts.length > 0 && (deletes > 0 || clash || tooLarge)
-      if (content !== undefined && content.bytes.length > MAX_MERGED_VALUE_BYTES) content = puts.at(-1)
-    }
-    return { ref, content, entry: { contested, versions: versions.map(version => version.id).sort() } }
+    if (versions.length === 1) return { ref, content: contentOf(latest, ref), entry: undefined }
+    // The other changes are the ancestors of these that changed the record.
+    const key = [recordKey(ref), ...versions.map(({ id }) => id)].join(' ')
+    const decided = this.#decided.get(key) ?? this.#decide(ref, changes, versions)
+    this.#decided.set(key, decided)
+    return decided
   }
 
-  /** The policy of the record's collection in the state of a commit; undefined for none. */
-  #policyAt(commit: OracleCommit, { kind, collection }: RecordRef): unknown {
-    if (collection.startsWith('.atoll.')) return undefined
-    const seen = [...this.history([commit.id])].map(id => this.#commits.get(id)!)
-    const ref = { kind: 'objects', collection: '.atoll.collections', id: `${kind}/${collection}` } as RecordRef
-    const settings = parse(this.record(ref, seen).content)
-    return settings instanceof Map ? settings.get('policy') : undefined
+  #decide(ref: RecordRef, changes: readonly OracleCommit[], versions: readonly OracleCommit[]): OracleRecord {
+    const settings = this.#settingsAt(versions.at(-1)!, ref)
+    let outcome = this.#outcome(ref, changes, versions, settings)
+    const { content } = outcome
+    if (settings.schema !== undefined && content?.format === 'json')
+      if (this.#rules!.breaksSchema(settings.schema, JSON.parse(decodeUtf8(content.bytes)) as JsonValue))
+        outcome = { ...outcome, contested: true, reason: outcome.reason ?? 'schema' }
+    const { contested, reason } = outcome
+    const why = reason === undefined ? {} : { reason }
+    return { ref, content, entry: { contested, ...why, versions: versions.map(({ id }) => id).sort() } }
+  }
+
+  #outcome(
+    ref: RecordRef,
+    changes: readonly OracleCommit[],
+    versions: readonly OracleCommit[],
+    { policy }: OracleSettings,
+  ): Outcome {
+    const contents = versions.map(version => contentOf(version, ref))
+    const puts = contents.filter(content => content !== undefined)
+    const differ = new Set(contents.map(nameOf)).size > 1
+    if (ref.collection.startsWith('.atoll.')) return { content: contents.at(-1), contested: differ }
+    if (ref.kind === 'lists')
+      return puts.length < contents.length
+        ? { content: undefined, contested: puts.length > 0 }
+        : { content: puts.at(-1), contested: differ }
+    if (policy === 'keep') return { content: puts.at(-1), contested: differ }
+    if (policy === 'latest') return { content: contents.at(-1), contested: differ }
+    if (policy === 'default') return this.#fieldsOrLatest(ref, changes, versions)
+    const made = this.#byScript(ref, changes, versions, policy.script)
+    if (typeof made !== 'string') return made
+    return { ...this.#fieldsOrLatest(ref, changes, versions), contested: true, reason: made }
+  }
+
+  /** The settings of the record's collection in the state of a commit. */
+  #settingsAt(commit: OracleCommit, ref: RecordRef): OracleSettings {
+    const own = ref.collection.startsWith('.atoll.')
+    return settingsOf(own ? undefined : this.record(settingsRecord(ref), [commit.id]).content)
+  }
+
+  /** What the script makes of it, or why it makes nothing. */
+  #byScript(
+    ref: RecordRef,
+    changes: readonly OracleCommit[],
+    versions: readonly OracleCommit[],
+    name: string,
+  ): Outcome | MergeReason {
+    const source = sourceOf(this.record(scriptRecord(name), [versions.at(-1)!.id]).content)
+    if (source === undefined) return 'script-missing'
+    const common = changes.filter(({ id }) => versions.every(version => this.isAncestor(id, version.id)))
+    const base = common.length === 0 ? undefined : contentOf(common.at(-1)!, ref)
+    const contents = versions.map(version => contentOf(version, ref))
+    if ([base, ...contents].some(content => content?.format === 'bytes')) return 'script-input'
+    const texts = contents.map(content => content && decodeUtf8(content.bytes))
+    const made = this.#rules!.runScript({ source, base: base && decodeUtf8(base.bytes), versions: texts })
+    if ('failure' in made) return `script-${made.failure}`
+    if (made.result === undefined) return { content: undefined, contested: false }
+    try {
+      return { content: this.#json(canonicalJson(JSON.parse(made.result))), contested: false }
+    } catch {
+      return 'script-result'
+    }
+  }
+
+  #fieldsOrLatest(ref: RecordRef, changes: readonly OracleCommit[], versions: readonly OracleCommit[]): Outcome {
+    const contents = versions.map(version => contentOf(version, ref))
+    const puts = contents.filter(content => content !== undefined)
+    if (!puts.every(put => parse(put) instanceof Map))
+      return { content: contents.at(-1), contested: new Set(contents.map(nameOf)).size > 1 }
+    if (puts.length === 0) return { content: undefined, contested: false }
+    const content = this.#replay(ref, changes)
+    const size = content.bytes.length
+    const clash = versions.some(v => versions.some(w => v !== w && this.#clash(ref, changes, v, w)))
+    return {
+      content: size > MAX_MERGED_VALUE_BYTES ? puts.at(-1) : content,
+      contested: puts.length < contents.length || clash || size > MAX_VALUE_BYTES,
+    }
   }
 
   /** The changes after the last point that all have seen, in the order of their stamps, on the value at that point. */
@@ -136,13 +234,17 @@ export class Oracle {
     const isCut = (at: number): boolean =>
       changes.slice(at).every(later => changes.slice(0, at).every(earlier => this.isAncestor(earlier.id, later.id)))
     while (!isCut(cut)) cut--
-    const base = this.record(ref, changes.slice(0, cut)).content
+    const base = this.#recordOf(ref, changes.slice(0, cut)).content
     let value = parse(base)
     for (const [path, assigned] of changes.slice(cut).flatMap(change => this.#assignments(ref, change)))
       value = assign(value, path, assigned)
     if (typeof value === 'symbol')
-      return [base, ...changes.map(change => changeOf(change, ref)!.content)].find(content => parse(content) === value)!
-    const bytes = encodeUtf8(canonicalJson(JSON.parse(print(value)), Infinity))
+      return [base, ...changes.map(change => contentOf(change, ref))].find(content => parse(content) === value)!
+    return this.#json(canonicalJson(JSON.parse(print(value)), Infinity))
+  }
+
+  #json(text: string): RecordContent {
+    const bytes = encodeUtf8(text)
     return { format: 'json', version: this.#hashBlob(bytes), bytes }
   }
 
@@ -166,10 +268,9 @@ export class Oracle {
 
   /** What a put assigned: where it differs from the value that its writer saw. */
   #assignments(ref: RecordRef, commit: OracleCommit): Assignment[] {
-    const content = changeOf(commit, ref)!.content
+    const content = contentOf(commit, ref)
     if (content === undefined) return []
-    const seen = [...this.history(commit.parents)].map(id => this.#commits.get(id)!)
-    return difference([], parse(this.record(ref, seen).content), parse(content)!)
+    return difference([], parse(this.record(ref, commit.parents).content), parse(content)!)
   }
 }
 
@@ -178,66 +279,11 @@ function stampText({ id, stamp: { clock, node } }: OracleCommit): string {
   return [String(clock.ms).padStart(15, '0'), String(clock.counter).padStart(5, '0'), node, id].join(' ')
 }
 
-function changeOf(commit: OracleCommit, ref: RecordRef): OracleChange | undefined {
-  return commit.changes.find(change => recordKey(change.ref) === recordKey(ref))
+/** What a commit that changed the record left of it. */
+function contentOf(commit: OracleCommit, ref: RecordRef): RecordContent | undefined {
+  return commit.changes.find(change => recordKey(change.ref) === recordKey(ref))!.content
 }
 
 function nameOf(content: RecordContent | undefined): string {
   return content === undefined ? 'delete' : `${content.format} ${content.version}`
-}
-
-function difference(path: Path, before: Value | undefined, after: Value): Assignment[] {
-  if (!(before instanceof Map && after instanceof Map)) return print(before) === print(after) ? [] : [[path, after]]
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap((key): Assignment[] =>
-    after.has(key) ? difference([...path, key], before.get(key), after.get(key)!) : [[[...path, key], undefined]],
-  )
-}
-
-function assign(value: Value | undefined, path: Path, assigned: Value | undefined): Value | undefined {
-  const [key, ...rest] = path
-  if (key === undefined) return assigned
-  const before = value instanceof Map ? value : new Map<string, Value>()
-  if (assigned === undefined && !before.has(key)) return value
-  const child = assign(before.get(key), rest, assigned)
-  const after = new Map(before)
-  if (child === undefined) after.delete(key)
-  else after.set(key, child)
-  return after
-}
-
-/** What is at a path after these assignments, the first of which to matter is at the path or around it. */
-function outcomeAt(assignments: readonly Assignment[], path: Path): Value | undefined {
-  let outcome: Value | undefined
-  for (const [assignedPath, value] of assignments)
-    if (startsWith(path, assignedPath)) {
-      outcome = value
-      for (const key of path.slice(assignedPath.length)) outcome = outcome instanceof Map ? outcome.get(key) : undefined
-    } else if (startsWith(assignedPath, path)) outcome = assign(outcome, assignedPath.slice(path.length), value)
-  return outcome
-}
-
-function startsWith(path: Path, start: Path): boolean {
-  return start.every((key, i) => path[i] === key)
-}
-
-function parse(content: RecordContent | undefined): Value | undefined {
-  if (content === undefined) return undefined
-  if (content.format === 'bytes') return Symbol.for(content.version)
-  return toValue(JSON.parse(decodeUtf8(content.bytes)))
-}
-
-function toValue(json: unknown): Value {
-  if (Array.isArray(json)) return json.map(toValue)
-  if (typeof json !== 'object' || json === null) return json as Value
-  return new Map(Object.entries(json).map(([key, child]) => [key, toValue(child)]))
-}
-
-/** The same text for the same value. */
-function print(value: Value | undefined): string {
-  if (value instanceof Map) {
-    const sorted = [...value].sort(([a], [b]) => (a < b ? -1 : 1))
-    return `{${sorted.map(([key, child]) => `${JSON.stringify(key)}:${print(child)}`).join(',')}}`
-  }
-  if (Array.isArray(value)) return `[${value.map(print).join(',')}]`
-  return typeof value === 'symbol' ? String(value) : value === undefined ? 'nothing' : JSON.stringify(value)
 }

@@ -26,6 +26,7 @@ import type {
 } from '@atolldb/core'
 import { fakeNodeId, fakeSigner } from './fake-signer.ts'
 import { Oracle } from './oracle.ts'
+import type { OracleRules } from './oracle-rules.ts'
 import type { OracleChange, OracleRecord } from './oracle.ts'
 
 /** One commit of a history to be: numbers that are read modulo what is there, so that any list of steps is a history. */
@@ -58,6 +59,13 @@ export interface History {
   readonly commits: readonly CommitId[]
 }
 
+export interface HistoryOptions {
+  /** What the numbers of records in the steps mean. */
+  readonly recordAt?: (index: number) => RecordRef
+  /** What decides where policies are scripts, and where there are schemas. */
+  readonly rules?: OracleRules
+}
+
 const records: readonly RecordRef[] = [
   record('objects', 'farms', 'north'),
   record('objects', 'farms', 'south'),
@@ -68,14 +76,18 @@ const records: readonly RecordRef[] = [
   record('objects', '.atoll.collections', 'objects/farms'),
 ]
 
-/** The records that a history of so many is about; each further one is another farm. */
-function recordAt(index: number): RecordRef {
+/** The records that a history is about where it does not say otherwise; each further one is another farm. */
+export function sampleRecord(index: number): RecordRef {
   return records[index] ?? record('objects', 'farms', `farm-${index}`)
 }
 
 /** Builds the history that the steps describe. A step that changes nothing makes no commit. */
-export async function buildHistory(store: ObjectStore, steps: readonly HistoryStep[]): Promise<History> {
-  const builder = await HistoryBuilder.start(store)
+export async function buildHistory(
+  store: ObjectStore,
+  steps: readonly HistoryStep[],
+  options: HistoryOptions = {},
+): Promise<History> {
+  const builder = await HistoryBuilder.start(store, options)
   for (const step of steps) await builder.add(step)
   return builder.history()
 }
@@ -85,14 +97,16 @@ class HistoryBuilder {
   readonly #oracle: Oracle
   readonly #commits: CommitId[] = []
   readonly #latestByNode = new Map<number, CommitId>()
+  readonly #recordAt: (index: number) => RecordRef
 
-  constructor(store: ObjectStore) {
+  constructor(store: ObjectStore, { recordAt = sampleRecord, rules }: HistoryOptions) {
     this.#store = store
-    this.#oracle = new Oracle(bytes => store.writeBlob(bytes))
+    this.#recordAt = recordAt
+    this.#oracle = new Oracle(bytes => store.writeBlob(bytes), rules)
   }
 
-  static async start(store: ObjectStore): Promise<HistoryBuilder> {
-    const builder = new HistoryBuilder(store)
+  static async start(store: ObjectStore, options: HistoryOptions): Promise<HistoryBuilder> {
+    const builder = new HistoryBuilder(store, options)
     const node = fakeNodeId(0)
     const clock = { ms: 1_700_000_000_000, counter: 0 }
     const publicKey = `ssh-ed25519 ${'A'.repeat(68)}`
@@ -117,7 +131,7 @@ class HistoryBuilder {
   async add(step: HistoryStep): Promise<void> {
     const parents = this.#oracle.heads(this.#seenBy(step))
     const state = this.#oracle.state(parents)
-    const changes = changesOf(this.#store, state, step.edits)
+    const changes = changesOf(this.#store, this.#recordAt, state, step.edits)
     if (changes.length === 0) return
     const clock = this.#clockAfter(parents, step.aheadMs)
     const node = fakeNodeId(step.node)
@@ -178,6 +192,7 @@ export async function stateTree(store: ObjectStore, state: Iterable<OracleRecord
 /** Those of the edits that are changes, the last one of each record. */
 function changesOf(
   store: ObjectStore,
+  recordAt: (index: number) => RecordRef,
   state: ReadonlyMap<string, OracleRecord>,
   edits: readonly HistoryEdit[],
 ): OracleChange[] {

@@ -8,7 +8,7 @@
  * UTF-8, so that `git show` prints it as it was written.
  *
  * Settings travel like every record, and peers may write what they like: what is no settings is read as none, on every node
- * alike, and makes no commit invalid.
+ * alike, and makes no commit invalid. Only the bytes of either record count, not whether it is one of JSON or of bytes.
  */
 import { AtollError, invalid } from '../errors.ts'
 import type { CollectionKind, CollectionName, RecordId, RecordRef } from '../ids.ts'

@@ -1,15 +1,39 @@
-import { MemoryObjectStore, buildHistory, stateTree, verifyFakeSignature } from '@atolldb/testkit'
+import {
+  MemoryObjectStore,
+  buildHistory,
+  sampleOracleRules,
+  sampleRecord,
+  sampleRuleRunner,
+  sampleSchemas,
+  sampleScripts,
+  stateTree,
+  verifyFakeSignature,
+} from '@atolldb/testkit'
 import type { History, HistoryEdit, HistoryStep } from '@atolldb/testkit'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { ChangeLists, CommitGraph, diffStates, mainOf, mergeHead, mergeHeads, verifyCommit } from '../../src/index.ts'
+import {
+  ChangeLists,
+  CommitGraph,
+  canonicalJson,
+  diffStates,
+  encodeUtf8,
+  mainOf,
+  mergeHead,
+  mergeHeads,
+  scriptRef,
+  settingsRef,
+  verifyCommit,
+} from '../../src/index.ts'
 import type {
+  CollectionName,
   CommitId,
   JsonValue,
   MergeContext,
   ObjectId,
   ObjectReader,
   RecordDifference,
+  RecordRef,
   State,
 } from '../../src/index.ts'
 
@@ -37,24 +61,61 @@ const values = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2 }) },
 )
 
-/** Settings of the farms, as the sixth record may hold them; anything else there is none. */
-const settings = fc.constantFrom<JsonValue>(
-  { policy: 'keep' },
-  { policy: 'latest' },
-  { policy: 'fields' },
-  { policy: 'none' },
+/** Settings of collections, or what is none; as JSON, or as bytes of the same text. */
+const settings = fc
+  .tuple(
+    fc.record(
+      {
+        policy: fc.constantFrom(
+          'keep',
+          'latest',
+          'fields',
+          'none',
+          'script:',
+          'script:c',
+          ...Array.from({ length: 8 }, (_, i) => `script:${i % 2 === 0 ? 'a' : 'b'}`),
+        ),
+        schema: fc.oneof(fc.constantFrom(...sampleSchemas.map(({ schema }) => schema)), fc.constant(7)),
+      },
+      { requiredKeys: [] },
+    ),
+    fc.nat({ max: 9 }),
+  )
+  .map(([value, form]) => {
+    if (form > 0) return value
+    return encodeUtf8(canonicalJson(value))
+  })
+const scripts = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom(...sampleScripts.map(({ source }) => encodeUtf8(source))) },
+  // No text; and a text that is a string and no function.
+  { weight: 1, arbitrary: fc.constantFrom<JsonValue | Uint8Array>(Uint8Array.of(255), 'base => base') },
 )
+
+const ruleRecords: readonly RecordRef[] = [
+  settingsRef('lists', 'readings' as CollectionName),
+  settingsRef('objects', 'mixed' as CollectionName),
+  scriptRef('a'),
+  scriptRef('b'),
+]
+/** The sixth is settings, of the farms; so are two of those that are there for rules. */
+const SETTINGS = [5, 7, 8]
+const SCRIPTS = [9, 10]
+
+function recordAt(index: number): RecordRef {
+  return ruleRecords[index - 7] ?? sampleRecord(index)
+}
 
 /** The first two records are JSON objects most of the time; the fourth is anything. */
 const recordIndexes = fc.oneof(
   { weight: 6, arbitrary: fc.nat({ max: 1 }) },
   { weight: 4, arbitrary: fc.nat({ max: 6 }) },
 )
+function putsOf(records: readonly number[], value: fc.Arbitrary<JsonValue | Uint8Array>): fc.Arbitrary<HistoryEdit> {
+  return fc.record({ record: fc.constantFrom(...records), action: fc.constant('put' as const), value })
+}
 const edits: fc.Arbitrary<HistoryEdit> = fc.oneof(
-  {
-    weight: 1,
-    arbitrary: fc.record({ record: fc.constant(5), action: fc.constant('put' as const), value: settings }),
-  },
+  { weight: 2, arbitrary: putsOf(SETTINGS, settings) },
+  { weight: 2, arbitrary: putsOf(SCRIPTS, scripts) },
   {
     weight: 3,
     arbitrary: fc.record({ record: recordIndexes, action: fc.constant('put' as const), value: values }),
@@ -71,7 +132,10 @@ const edits: fc.Arbitrary<HistoryEdit> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ record: recordIndexes, action: fc.constant('remove' as const), path: paths }) },
   {
     weight: 1,
-    arbitrary: fc.record({ record: recordIndexes, action: fc.constantFrom('keep' as const, 'delete' as const) }),
+    arbitrary: fc.record({
+      record: fc.oneof(recordIndexes, fc.constantFrom(...SETTINGS, ...SCRIPTS)),
+      action: fc.constantFrom('keep' as const, 'delete' as const),
+    }),
   },
 )
 const steps: fc.Arbitrary<HistoryStep> = fc.record({
@@ -85,8 +149,17 @@ const steps: fc.Arbitrary<HistoryStep> = fc.record({
   aheadMs: fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 30 })),
   edits: fc.array(edits, { minLength: 1, maxLength: 3 }),
 })
+/** Most histories begin with rules, which not every commit of theirs has seen. */
+const beginnings: fc.Arbitrary<HistoryStep[]> = fc
+  .tuple(putsOf([5], settings), putsOf([8], settings), putsOf([9], scripts), putsOf([10], scripts))
+  .map(rules => [{ node: 0, ownHead: false, others: [], aheadMs: 1, edits: rules }])
 const plans = fc.record({
-  steps: fc.array(steps, { minLength: 1, maxLength: maxCommits, size: 'max' }),
+  steps: fc
+    .tuple(
+      fc.oneof({ weight: 2, arbitrary: beginnings }, { weight: 1, arbitrary: fc.constant([]) }),
+      fc.array(steps, { minLength: 1, maxLength: maxCommits - 1, size: 'max' }),
+    )
+    .map(([first, others]) => [...first, ...others]),
   // Sort keys: what arrives when.
   orders: fc.array(fc.array(fc.nat(), { minLength: maxCommits + 1, maxLength: maxCommits + 1 }), {
     minLength: 2,
@@ -135,9 +208,10 @@ it('starts from the value that all have seen, however the policy of then had fou
 
 async function compareWithOracle({ steps: plan, orders, cachedChanges }: Plan): Promise<void> {
   const store = new MemoryObjectStore()
-  const history = await buildHistory(store, plan)
+  const history = await buildHistory(store, plan, { recordAt, rules: sampleOracleRules })
   const graph = new CommitGraph(store)
-  const context = { store, graph, changes: new ChangeLists(graph, store, { cachedChanges }) }
+  const changes = new ChangeLists(graph, store, { cachedChanges })
+  const context = { store, graph, changes, rules: sampleRuleRunner }
   const expected = new ExpectedTrees(store, history)
   const mains = new Set<CommitId>()
   for (const order of orders) {

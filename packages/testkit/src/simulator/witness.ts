@@ -186,10 +186,7 @@ export class Witness {
   // --- States --------------------------------------------------------------------------------------------------------
 
   record(ref: RecordRef, heads: readonly CommitId[]): ReturnType<Oracle['record']> {
-    return this.oracle.record(
-      ref,
-      [...this.oracle.history(heads)].map(id => this.oracle.commit(id)),
-    )
+    return this.oracle.record(ref, heads)
   }
 
   /** A read, of what no pending write hides, shows the state of the heads. */
