@@ -12,6 +12,8 @@ import {
 import type { CompactionSummary, Repository } from '@atolldb/git'
 import type { CacheCounts } from './api/cache.ts'
 import type {
+  CollectionRef,
+  Dropped,
   ListCollection,
   ObjectCollection,
   TupleCollection,
@@ -33,6 +35,7 @@ import type {
 } from './api/history.ts'
 import type { CollectionConfiguration, Scripts, SettingsChange, SettingsOptions } from './api/settings.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
+import { dropCollection } from './collections/drop.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
 import { StoreTransaction } from './collections/transaction.ts'
@@ -152,6 +155,10 @@ export class NodeDatabase implements Database {
     return userCollections(this.#parts.store)
   }
 
+  drop(collection: CollectionRef, options?: WriteOptions): Promise<Dropped> {
+    return dropCollection(this.#parts.store, collection, options)
+  }
+
   cacheCounts(): CacheCounts {
     return this.#parts.store.cacheCounts()
   }
@@ -226,8 +233,9 @@ export class NodeDatabase implements Database {
   async status(): Promise<Status> {
     this.#assertOpen()
     const { branch, store, replicator } = this.#parts
-    const { state } = branch
     const { collections, conflicts, failure } = await readCounts(store)
+    // Read in the turn that answers: a `main` from before a seal beside what is pending after it would tell of no moment.
+    const { state } = branch
     return {
       schema: 'atoll/status/v1',
       node: this.node,
