@@ -7,6 +7,7 @@ import { addDel } from './commands/del.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addDiff } from './commands/diff.ts'
 import { addDown } from './commands/down.ts'
+import { addDrop } from './commands/drop.ts'
 import { addExport } from './commands/export.ts'
 import { addFlush } from './commands/flush.ts'
 import { addGet } from './commands/get.ts'
@@ -40,6 +41,7 @@ const commands = [
   addGet,
   addCount,
   addDel,
+  addDrop,
   addInsert,
   addLs,
   addLog,

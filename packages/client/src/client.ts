@@ -1,4 +1,4 @@
-import { createListClient, createObjectClient, type ListClient, type ObjectClient } from './collections.ts'
+import { createListClient, createObjectClient, encodeName, type ListClient, type ObjectClient } from './collections.ts'
 import { createConflictsClient, type ConflictsClient, type ConflictsOptions } from './conflicts.ts'
 import { encodeBase64, encodeJson } from './content.ts'
 import { createHttpDoor, type Fetch, type HttpDoor } from './door.ts'
@@ -9,7 +9,9 @@ import type {
   BatchOperation,
   CallOptions,
   CollectionInfo,
+  CollectionRef,
   CompactionSummary,
+  Dropped,
   JsonValue,
   NodeInfo,
   PeerStatus,
@@ -41,6 +43,11 @@ export interface Client extends SettingsClient, HistoryClient {
   object<T = JsonValue>(name: string): ObjectClient<T>
   list<T = JsonValue>(name: string): ListClient<T>
   collections(options?: CallOptions): Promise<CollectionInfo[]>
+  /**
+   * Deletes all records of a collection, its conflicts and its settings, as the library does: what is written meanwhile stays.
+   * @throws INVALID, ABORTED (some are deleted; call it again)
+   */
+  drop(collection: CollectionRef, options?: CallOptions): Promise<Dropped>
   /** All or nothing, one commit, at most 10,000 operations. Resolves with the ids of the records, in order. */
   batch(operations: readonly BatchOperation[], options?: CallOptions): Promise<string[]>
   node(options?: CallOptions): Promise<NodeInfo>
@@ -87,6 +94,8 @@ export function createClient({ url, token, fetch = globalThis.fetch }: ClientOpt
     ...createSettingsClient(door),
     collections: async options =>
       (await get<{ collections: CollectionInfo[] }>('/v1/collections', options)).collections,
+    drop: ({ kind, name }, { signal } = {}) =>
+      door.json({ method: 'DELETE', path: `/v1/collections/${kind}/${encodeName(name)}`, signal }),
     batch: async (operations, options) =>
       (await post<{ ids: string[] }>('/v1/batch', operations.map(withBase64), options)).ids,
     async node(options) {

@@ -178,7 +178,7 @@ export function createListClient<T>(door: HttpDoor, name: string): ListClient<T>
 }
 
 /** A name that is none must still reach the node as one segment of the path, to be refused there. */
-function encodeName(name: string): string {
+export function encodeName(name: string): string {
   try {
     const encoded = encodeURIComponent(name)
     if (encoded !== '' && encoded !== '.' && encoded !== '..') return encoded

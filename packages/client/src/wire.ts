@@ -51,6 +51,18 @@ export interface NodeInfo {
   readonly cluster: string | undefined
 }
 
+/** Names a collection: its kind and its name, which every handle has. */
+export interface CollectionRef {
+  readonly kind: 'objects' | 'lists'
+  readonly name: string
+}
+
+/** What `drop` did. */
+export interface Dropped {
+  /** How many records it deleted. */
+  readonly records: number
+}
+
 export interface CollectionInfo {
   readonly name: string
   readonly kind: 'objects' | 'lists'

@@ -12,6 +12,8 @@ describe('the types of the wire', () => {
     expectTypeOf<client.SyncState>().toEqualTypeOf<library.SyncState>()
     expectTypeOf<library.LogEntry>().toExtend<client.LogEntry>()
     expectTypeOf<library.CollectionInfo>().toExtend<client.CollectionInfo>()
+    expectTypeOf<client.CollectionRef>().toEqualTypeOf<library.CollectionRef>()
+    expectTypeOf<client.Dropped>().toEqualTypeOf<library.Dropped>()
     expectTypeOf<client.CompactionSummary>().toEqualTypeOf<Awaited<ReturnType<library.Database['compact']>>>()
     expectTypeOf<library.Conflict>().toExtend<client.Conflict>()
     expectTypeOf<keyof client.Conflict>().toEqualTypeOf<keyof library.Conflict>()

@@ -25,6 +25,12 @@ export type ListRecordId = RecordId
 /** The kinds of collection that have a place in the repository; the word is the first segment of their paths. */
 export type CollectionKind = 'objects' | 'lists'
 
+/** @throws INVALID */
+export function parseCollectionKind(kind: unknown): CollectionKind {
+  if (kind !== 'objects' && kind !== 'lists') throw invalid('kind', 'must be objects or lists')
+  return kind
+}
+
 const objectIdPattern = /^[0-9a-f]{40}$/
 const collectionNamePattern = /^[a-z0-9][a-z0-9._-]*$/
 const reservedNamePattern = /^\.atoll\.[a-z0-9._-]+$/

@@ -3,6 +3,7 @@ import type { Database, Log } from 'atolldb'
 import { Hono } from 'hono'
 import { routeBatch } from './batch.ts'
 import { routeConflicts } from './conflicts.ts'
+import { routeCollections } from './collections-routes.ts'
 import { routeChanges } from './changes-route.ts'
 import { checkHost, checkToken, hostAllowList } from './gate.ts'
 import { routeHistory } from './history-routes.ts'
@@ -56,6 +57,7 @@ export function createApp(db: Database, { token, onShutdown, allowedHosts, log }
   })
 
   routeRecords(app, db)
+  routeCollections(app, db)
   routeBatch(app, db)
   routeConflicts(app, db)
   routeSettings(app, db)

@@ -15,7 +15,6 @@ export function routeNode(app: Hono, db: Database): void {
   app.get('/v1/node', () => jsonResponse({ node: db.node, name: db.name, cluster: db.cluster ?? null }))
   app.get('/v1/status', async () => jsonResponse(await db.status()))
   app.get('/v1/peers', () => jsonResponse({ peers: db.peers() }))
-  app.get('/v1/collections', async () => jsonResponse({ collections: await db.collections() }))
 
   app.post('/v1/flush', async () => jsonResponse(await db.flush()))
   app.post('/v1/compact', async c => {

@@ -4,10 +4,11 @@ import {
   MAX_JSON_DEPTH,
   MAX_VALUE_BYTES,
   invalid,
+  parseCollectionKind,
   parseJson,
   type JsonValue,
 } from '@atolldb/core'
-import type { RangeOptions } from 'atolldb'
+import type { CollectionRef, RangeOptions } from 'atolldb'
 import { Refusal } from './problems.ts'
 
 /**
@@ -29,6 +30,12 @@ export function pathSegments(url: string): string[] {
   const start = url.indexOf('/', url.indexOf('://') + 3)
   const path = url.slice(start + 1).replace(/[?#].*$/s, '')
   return path.split('/').map(segment => decodePercent(segment, 'path'))
+}
+
+/** The collection that a path of the form `/v1/…/{objects|lists}/{name}` names; its name is for the library to check. @throws INVALID */
+export function readCollection(url: string): CollectionRef {
+  const [, , kind, name = ''] = pathSegments(url)
+  return { kind: parseCollectionKind(kind), name }
 }
 
 /** @throws INVALID for an option that is not known here, or is there twice */

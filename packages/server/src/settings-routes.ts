@@ -1,17 +1,17 @@
 import { AtollError, invalid } from '@atolldb/core'
 import type { Database, SettingsChange } from 'atolldb'
 import type { Hono } from 'hono'
-import { pathSegments, readJson } from './requests.ts'
+import { pathSegments, readCollection, readJson } from './requests.ts'
 import { jsonResponse } from './responses.ts'
 
 /** Settings of collections, `/v1/settings/{objects|lists}/{name}`, and merge scripts, `/v1/scripts/{name}`. */
 export function routeSettings(app: Hono, db: Database): void {
   app.get('/v1/settings/:kind/:name', async c => {
-    const { kind, name } = collectionOf(c.req.url)
+    const { kind, name } = readCollection(c.req.url)
     return jsonResponse(await db.settings(name, { kind }))
   })
   app.patch('/v1/settings/:kind/:name', async c => {
-    const { kind, name } = collectionOf(c.req.url)
+    const { kind, name } = readCollection(c.req.url)
     const change = await readJson(c.req.raw)
     // What it holds is checked where it is taken.
     return jsonResponse(await db.configure(name, change as SettingsChange, { kind, signal: c.req.raw.signal }))
@@ -33,13 +33,6 @@ export function routeSettings(app: Hono, db: Database): void {
   app.delete('/v1/scripts/:name', async c =>
     jsonResponse({ deleted: await db.scripts.delete(scriptName(c.req.url), { signal: c.req.raw.signal }) }),
   )
-}
-
-/** @throws INVALID */
-function collectionOf(url: string): { kind: 'objects' | 'lists'; name: string } {
-  const [, , kind, name = ''] = pathSegments(url)
-  if (kind !== 'objects' && kind !== 'lists') throw invalid('kind', 'must be objects or lists')
-  return { kind, name }
 }
 
 function scriptName(url: string): string {

@@ -177,6 +177,13 @@ export function fakeDatabase(): FakeDatabase {
     object,
     list,
     collections: async () => [],
+    async drop({ kind, name }: { kind: 'objects' | 'lists'; name: string }) {
+      fail()
+      const records = recordsOf(kind, name)
+      const { size } = records
+      records.clear()
+      return { records: size }
+    },
     async batch<R>(work: (tx: unknown) => Promise<R> | R): Promise<R> {
       const before = new Map([...collections].map(([key, records]) => [key, new Map(records)]))
       try {

@@ -1,4 +1,4 @@
-import type { JsonValue, ObjectId } from '@atolldb/core'
+import type { CollectionKind, JsonValue, ObjectId } from '@atolldb/core'
 
 /** A range of ids, in the order of their UTF-8 bytes. It reads one consistent state: that of the moment it was asked for. */
 export interface RangeOptions {
@@ -9,6 +9,18 @@ export interface RangeOptions {
   readonly reverse?: boolean
   readonly limit?: number
   readonly signal?: AbortSignal
+}
+
+/** Names a collection: its kind and its name, which every handle of an Object or a List has. */
+export interface CollectionRef {
+  readonly kind: CollectionKind
+  readonly name: string
+}
+
+/** What `drop` did. */
+export interface Dropped {
+  /** How many records it deleted. */
+  readonly records: number
 }
 
 /** The outcome of a write: the record's id and version (its git blob id, the same on every node). */

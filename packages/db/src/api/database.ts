@@ -1,7 +1,15 @@
 import type { CommitId, Environment, JsonValue, NodeId, Transport } from '@atolldb/core'
 import type { CompactionSummary } from '@atolldb/git'
 import type { Conflicts, ConflictsOptions } from './conflicts.ts'
-import type { ListCollection, ObjectCollection, TupleCollection, TupleOptions } from './collections.ts'
+import type {
+  CollectionRef,
+  Dropped,
+  ListCollection,
+  ObjectCollection,
+  TupleCollection,
+  TupleOptions,
+  WriteOptions,
+} from './collections.ts'
 import type {
   ChangesOptions,
   DiffOptions,
@@ -115,6 +123,20 @@ export interface Database extends CollectionConfiguration, AsyncDisposable {
   /** A collection in the memory of this process only. @throws INVALID for a bad name */
   tuple<T = JsonValue>(name: string, options?: TupleOptions): TupleCollection<T>
   collections(): Promise<CollectionInfo[]>
+  /**
+   * Deletes all records of an Object or a List, settles their conflicts, and takes away the settings; resolves with how many
+   * records it deleted, once that is durable. A collection that is not there is fine; a dropped one may be used again. History
+   * keeps everything.
+   *
+   * It deletes what there is at the moment of the call. What is inserted or changed meanwhile stays, whether here or on another
+   * node; there it is an edit against a delete, for the collection's policy to merge. A large collection goes in batches of 1,000
+   * records: a drop that ends early, by a crash or ABORTED, has deleted some, and can be called again.
+   *
+   * @throws INVALID (a name, a kind that is none, a Tuple), ABORTED, STORAGE_FULL, STORAGE_FAILED, CLOSED
+   * @example
+   * const { records } = await db.drop(db.object('farms')) // or { kind: 'objects', name: 'farms' }
+   */
+  drop(collection: CollectionRef, options?: WriteOptions): Promise<Dropped>
   /** What the cache of records did since the start, and holds. */
   cacheCounts(): CacheCounts
 

@@ -1,10 +1,10 @@
 import {
   AtollError,
   checkScriptSize,
-  type CollectionKind,
   type CollectionSettings,
   encodeSettings,
   invalid,
+  parseCollectionKind,
   parseCollectionName,
   parseScriptName,
   parseSettings,
@@ -13,7 +13,7 @@ import {
   settingsRef,
 } from '@atolldb/core'
 import type { WriteOptions } from '../api/collections.ts'
-import type { CollectionConfiguration, Scripts, SettingsChange, SettingsOptions } from '../api/settings.ts'
+import type { CollectionConfiguration, Scripts, SettingsChange } from '../api/settings.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { Schemas } from '../rules/schemas.ts'
 import { recordChanges } from './writes.ts'
@@ -29,12 +29,12 @@ export interface ConfigurationParts {
 export function createConfiguration({ store, schemas, checkScript }: ConfigurationParts): CollectionConfiguration {
   return {
     async settings(name, options = {}) {
-      const kind = parseKind(options)
+      const kind = parseCollectionKind(options.kind ?? 'objects')
       const collection = parseCollectionName(name)
       return store.readSafely(() => store.rules.settings(kind, collection))
     },
     async configure(name, change, options = {}) {
-      const kind = parseKind(options)
+      const kind = parseCollectionKind(options.kind ?? 'objects')
       const collection = parseCollectionName(name)
       checkChange(change)
       const wanted = parseSettings(kind, withoutNulls(change))
@@ -83,12 +83,6 @@ function createScripts(store: RecordStore, checkScript: (source: string) => Prom
       return names
     },
   }
-}
-
-/** @throws INVALID */
-function parseKind({ kind = 'objects' }: SettingsOptions): CollectionKind {
-  if (kind !== 'objects' && kind !== 'lists') throw invalid('kind', 'must be objects or lists')
-  return kind
 }
 
 /** @throws INVALID */

@@ -1,8 +1,7 @@
 import {
   AtollError,
-  type CollectionKind,
-  invalid,
   type NodeId,
+  parseCollectionKind,
   parseCollectionName,
   parseListRecordId,
   parseRecordId,
@@ -79,9 +78,8 @@ export class StoredConflicts implements Conflicts {
 
 /** @throws INVALID */
 function targetRef({ kind = 'objects', collection, id }: ConflictTarget): RecordRef {
-  checkKind(kind)
   return {
-    kind,
+    kind: parseCollectionKind(kind),
     collection: parseCollectionName(collection),
     id: kind === 'lists' ? parseListRecordId(id) : parseRecordId(id),
   }
@@ -90,12 +88,8 @@ function targetRef({ kind = 'objects', collection, id }: ConflictTarget): Record
 /** @throws INVALID */
 function checkOptions(options: ConflictsOptions): ConflictsOptions {
   if (options.collection !== undefined) parseCollectionName(options.collection)
-  if (options.kind !== undefined) checkKind(options.kind)
+  if (options.kind !== undefined) parseCollectionKind(options.kind)
   return options
-}
-
-function checkKind(kind: CollectionKind): void {
-  if (kind !== 'objects' && kind !== 'lists') throw invalid('kind', 'must be objects or lists')
 }
 
 function nameOf({ collection, id }: RecordRef): string {
