@@ -2,15 +2,18 @@ import { simulate, type SimulationReport } from '@atolldb/testkit'
 import { expect } from 'vitest'
 import { shippedRules } from '../../packages/db/test/simulated-rules.ts'
 
-/** `ATOLL_SEED=17 npx vitest run test/simulation` plays that one seed again, and prints its course of events. */
-export const oneSeed = process.env['ATOLL_SEED']
+/** `ATOLL_SEED=17 npx vitest run test/simulation/first-half.test.ts` plays that one seed again, and prints its course of events. */
+const oneSeed = process.env['ATOLL_SEED']
 
-/** Simulates one seed after the other; the first that fails is told with what happened and how to play it again. */
-export async function expectSeedsToHold(seeds: Iterable<string>): Promise<void> {
+/**
+ * Simulates one seed after the other; the first that fails is told with what happened and how to play it again. With
+ * `ATOLL_SEED` every file that asks for seeds plays that one alone, whichever they are.
+ */
+export async function expectSeedsToHold(file: string, seeds: Iterable<string>): Promise<void> {
   const totals = { seeds: 0, commits: 0, crashes: 0, merges: 0 }
-  for (const seed of seeds) {
+  for (const seed of oneSeed === undefined ? seeds : [oneSeed]) {
     const report = await simulate(seed, shippedRules)
-    if (report.failure !== undefined) throw failureOf(report)
+    if (report.failure !== undefined) throw failureOf(report, file)
     totals.seeds++
     totals.commits += report.commits
     totals.crashes += report.crashes
@@ -25,8 +28,8 @@ export async function expectSeedsToHold(seeds: Iterable<string>): Promise<void> 
   }
 }
 
-function failureOf({ seed, failure, trace, nodes }: SimulationReport): Error {
-  const again = `ATOLL_SEED=${seed} npx vitest run test/simulation/first-half.test.ts`
+function failureOf({ seed, failure, trace, nodes }: SimulationReport, file: string): Error {
+  const again = `ATOLL_SEED=${seed} npx vitest run test/simulation/${file}.test.ts`
   return new Error(`seed ${seed}, ${nodes} nodes: ${failure!.message}\nagain: ${again}\n${trace.join('\n')}`, {
     cause: failure!.cause ?? failure,
   })

@@ -79,8 +79,12 @@ export class Witness {
       if (!this.#isIn(head, found)) this.#fail(`node ${node} came back without commit ${head}, which was durable`)
     this.#headsByNode.set(node, found)
     const kept = new Set(unsealed)
+    this.#clockByNode.delete(node)
     for (const [entry, fate] of this.#fates) {
-      if (fate.node !== node || !fate.isAcknowledged || kept.has(entry)) continue
+      if (fate.node !== node || !fate.isAcknowledged) continue
+      // What changed nothing is in no commit: nobody will ever compare with its clock.
+      if (fate.superfluousAt === undefined) this.#clockByNode.set(node, entry.clock)
+      if (kept.has(entry)) continue
       if (!this.#isKept(fate, found))
         this.#fail(`node ${node} came back without write ${entry.sequence}, which was acknowledged`)
     }
