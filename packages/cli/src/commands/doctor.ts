@@ -1,10 +1,11 @@
-import { AtollError } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core'
 import type { Diagnosis, Finding } from 'atolldb'
 import type { Command } from 'commander'
 import { type Invocation, invocationOf } from '../invocation.ts'
 import type { Io } from '../io.ts'
 import { count, printable } from '../output.ts'
 import { startProgressBar } from '../progress-bar.ts'
+import { collect } from './up-flags.ts'
 
 /** How long to wait for another command to let go of the directory. */
 const LOCK_WAIT_MS = 5_000
@@ -15,19 +16,21 @@ export function addDoctor(program: Command, io: Io): void {
     .description('look for damage in the data directory of a node that is not running; exit code 1 if there is any')
     .option('--repair', 'mend what can be mended; what was damaged is kept in damaged/')
     .option(
-      '--from <path>',
-      'with --repair: data directory of another node, or a bare clone, to take from what is missing',
+      '--from <path|address>',
+      'with --repair: data directory of another node, a clone, or what git can fetch from, to take from what is missing',
+    )
+    .option(
+      '--bootstrap <multiaddr>',
+      'with --repair: address of a peer to fetch what is missing from, beside those it remembers (repeatable)',
+      collect,
     )
     .option('--new-identity', 'with --repair: where the key is damaged, become a new node')
     .option('--rebuild', 'throw the view away, so that it is made anew')
     .action(async (options: DoctorOptions, command: Command) => {
       const invocation = invocationOf(command, io)
       if (options.repair === true) return repairHere(options, invocation)
-      if (options.from !== undefined || options.newIdentity === true)
-        throw new AtollError('INVALID', '--from and --new-identity go with --repair', {
-          what: 'options',
-          reason: '--from and --new-identity go with --repair',
-        })
+      if (options.from !== undefined || options.bootstrap !== undefined || options.newIdentity === true)
+        throw invalid('options', '--from, --bootstrap and --new-identity go with --repair')
       const { directory, out } = invocation
       const { diagnose, rebuild } = await import('atolldb')
       if (options.rebuild === true) await rebuild(directory, { lockWaitMs: LOCK_WAIT_MS })
@@ -43,14 +46,23 @@ export function addDoctor(program: Command, io: Io): void {
 interface DoctorOptions {
   readonly repair?: boolean
   readonly from?: string
+  readonly bootstrap?: string[]
   readonly newIdentity?: boolean
   readonly rebuild?: boolean
 }
 
-async function repairHere({ from, newIdentity = false }: DoctorOptions, invocation: Invocation): Promise<void> {
+async function repairHere(
+  { from, bootstrap, newIdentity = false }: DoctorOptions,
+  invocation: Invocation,
+): Promise<void> {
   const { directory, out } = invocation
   const { repair } = await import('atolldb')
-  const options = { lockWaitMs: LOCK_WAIT_MS, newIdentity, ...(from === undefined ? {} : { from }) }
+  const options = {
+    lockWaitMs: LOCK_WAIT_MS,
+    newIdentity,
+    ...(from === undefined ? {} : { from }),
+    ...(bootstrap === undefined ? {} : { bootstrap }),
+  }
   const { done, lost, before, after } = await withBar(invocation, onProgress =>
     repair(directory, { ...options, onProgress }),
   )

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { UpSettings } from '../settings.ts'
 
-const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value]
+/** A flag that may be given several times. */
+export const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value]
 
 /** The settings of a node as flags; `init` keeps them, `up` uses them. */
 export function addUpFlags(command: Command): Command {

@@ -98,6 +98,8 @@ async function assertOurs(directory: DataDirectory): Promise<void> {
     'identity.key',
     'config.json',
     'damaged',
+    'from-peers',
+    'from-git',
     'lost+found',
   ])
   const names = await onFile(directory.path, () => readdir(directory.path))

@@ -133,7 +133,7 @@ function indexPath({ repository }: DataDirectory, name: string): string {
 }
 
 /** Where the settings are damaged it is the safer guess that there was a `main`. */
-async function hasBegunOnce(directory: DataDirectory): Promise<boolean> {
+export async function hasBegunOnce(directory: DataDirectory): Promise<boolean> {
   try {
     return (await SettingsFile.load(directory.state)).current.hasBegun
   } catch (error) {

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import { type CommitGraph, type CommitId, type GraphNode, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
+import { type CommitGraph, type CommitId, type GraphNode, isObjectId } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { DataDirectory } from '../directory/data-directory.ts'
 import { MAIN_REF, WAITING_PREFIX } from '../engine/branch.ts'
 import { laterOf } from '../engine/lost-main.ts'
+import { checkGraph } from './check-graph.ts'
+import { readableNode, walkReadable } from './remembered.ts'
 import { setAside } from './set-aside.ts'
 
 /** Sets files of refs that cannot be read aside; the name of a head that waits says what it was. */
@@ -31,28 +33,49 @@ export async function mendMain(
   remembered: Iterable<CommitId | undefined>,
 ): Promise<CommitId | undefined> {
   const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
-  if (main !== undefined && (await readable(graph, main)) !== undefined) return undefined
+  if (main !== undefined && (await readableNode(graph, main)) !== undefined) return undefined
   const latest = (await latestOf(graph, remembered)) ?? (await latestOf(graph, await repository.listCommits()))
   if (latest === undefined) return undefined
   await repository.updateRef(MAIN_REF, latest.id, main)
   return latest.id
 }
 
+/**
+ * Names the other heads that a lost `main` joined as heads that wait, so that the node merges them when it opens: those of every
+ * `main` it is known to have had. What it never adopted comes into no question: it may have been replaced.
+ *
+ * @returns those that are named now
+ */
+export async function nameOtherHeads(
+  repository: Repository,
+  graph: CommitGraph,
+  adopted: Iterable<CommitId>,
+): Promise<CommitId[]> {
+  const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
+  if (main === undefined) return []
+  const within = await walkReadable(graph, [main])
+  const others: GraphNode[] = []
+  const apart = [...adopted].filter(id => !within.has(id))
+  for (const id of await walkReadable(graph, apart)) {
+    const node = within.has(id) ? undefined : await readableNode(graph, id)
+    if (node !== undefined && node.type !== 'merge') others.push(node)
+  }
+  const seen = new Set(others.flatMap(node => node.seen))
+  const named: CommitId[] = []
+  for (const { id } of others) {
+    if (seen.has(id) || (await checkGraph(repository, [id])).missing.size > 0) continue
+    if ((await repository.readRef(WAITING_PREFIX + id)) === undefined)
+      await repository.updateRef(WAITING_PREFIX + id, id, undefined)
+    named.push(id)
+  }
+  return named
+}
+
 async function latestOf(graph: CommitGraph, ids: Iterable<CommitId | undefined>): Promise<GraphNode | undefined> {
   let latest: GraphNode | undefined
   for (const id of new Set(ids)) {
-    const node = id === undefined ? undefined : await readable(graph, id)
+    const node = id === undefined ? undefined : await readableNode(graph, id)
     if (node !== undefined) latest = laterOf(latest, node)
   }
   return latest
-}
-
-async function readable(graph: CommitGraph, id: ObjectId): Promise<GraphNode | undefined> {
-  try {
-    return await graph.node(id as CommitId)
-  } catch (error) {
-    if (isAtollError(error, 'MISSING') || isAtollError(error, 'CORRUPT') || isAtollError(error, 'REFUSED'))
-      return undefined
-    throw error
-  }
 }

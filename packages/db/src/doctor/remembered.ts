@@ -1,5 +1,6 @@
-import { type Clock, type CommitGraph, type CommitId, compareClock, isAtollError } from '@atolldb/core'
+import { type Clock, type CommitGraph, type CommitId, compareClock, type GraphNode, isAtollError } from '@atolldb/core'
 import type { DataDirectory } from '../directory/data-directory.ts'
+import { readMoves } from '../history/moves.ts'
 import { withViewCopy } from './check-view.ts'
 import { readIntactFrames } from './mend-journal.ts'
 
@@ -17,6 +18,11 @@ export async function rememberedCommits(directory: DataDirectory): Promise<Commi
   return [...commits].filter(id => id !== undefined)
 }
 
+/** Every `main` that the node had, as far as its log is intact. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function pastMains(directory: DataDirectory): Promise<CommitId[]> {
+  return [...new Set((await readMoves(directory.state)).map(({ main }) => main))]
+}
+
 /** The commits that `main` leads to, as far as they can be read, and the clock of the latest that the node made. */
 export async function ownHistory(
   graph: CommitGraph,
@@ -24,21 +30,41 @@ export async function ownHistory(
   node: string | undefined,
 ): Promise<{ commits: ReadonlySet<CommitId>; latestOwnClock: Clock | undefined }> {
   let latestOwnClock: Clock | undefined
-  const pending = main === undefined ? [] : [main]
+  const commits = await walkReadable(graph, main === undefined ? [] : [main], commit => {
+    const isOwn = commit.type !== 'merge' && commit.stamp.node === node
+    if (isOwn && (latestOwnClock === undefined || compareClock(commit.clock, latestOwnClock) > 0))
+      latestOwnClock = commit.clock
+  })
+  return { commits, latestOwnClock }
+}
+
+/** All commits that those given lead to, themselves included; behind one that cannot be read nothing is seen. */
+export async function walkReadable(
+  graph: CommitGraph,
+  from: Iterable<CommitId>,
+  visit: (commit: GraphNode) => void = () => undefined,
+): Promise<ReadonlySet<CommitId>> {
+  const pending = [...from]
   const commits = new Set(pending)
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    try {
-      const commit = await graph.node(id)
-      const isOwn = commit.type !== 'merge' && commit.stamp.node === node
-      if (isOwn && (latestOwnClock === undefined || compareClock(commit.clock, latestOwnClock) > 0))
-        latestOwnClock = commit.clock
-      for (const parent of commit.parents) {
-        if (!commits.has(parent)) pending.push(parent)
-        commits.add(parent)
-      }
-    } catch (error) {
-      if (!isAtollError(error, 'MISSING') && !isAtollError(error, 'CORRUPT')) throw error
+    const commit = await readableNode(graph, id)
+    if (commit === undefined) continue
+    visit(commit)
+    for (const parent of commit.parents) {
+      if (!commits.has(parent)) pending.push(parent)
+      commits.add(parent)
     }
   }
-  return { commits, latestOwnClock }
+  return commits
+}
+
+/** Undefined for a commit that is missing, damaged, or none that Atoll writes. */
+export async function readableNode(graph: CommitGraph, id: CommitId): Promise<GraphNode | undefined> {
+  try {
+    return await graph.node(id)
+  } catch (error) {
+    if (isAtollError(error, 'MISSING') || isAtollError(error, 'CORRUPT') || isAtollError(error, 'REFUSED'))
+      return undefined
+    throw error
+  }
 }

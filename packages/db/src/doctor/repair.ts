@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CommitGraph, type CommitId, isAtollError, type ObjectId } from '@atolldb/core'
+import { CommitGraph, type CommitId, isAtollError } from '@atolldb/core'
 import {
   checkLooseObjects,
   checkRepositoryFiles,
@@ -12,32 +12,41 @@ import {
 import type { DataDirectory } from '../directory/data-directory.ts'
 import { loadIdentity } from '../directory/identity.ts'
 import { SettingsFile, settingsFile } from '../directory/settings.ts'
-import { MAIN_REF } from '../engine/branch.ts'
-import { checkGraph } from './check-graph.ts'
-import { withViewCopy } from './check-view.ts'
+import { MAIN_REF, WAITING_PREFIX } from '../engine/branch.ts'
 import {
   type Diagnosis,
   type DiagnoseOptions,
   examine,
   type FullDiagnosis,
+  hasBegunOnce,
   namedByRefs,
   openForInspection,
   whileLocked,
 } from './diagnose.ts'
 import type { CheckName } from './finding.ts'
 import { mendJournal } from './mend-journal.ts'
-import { mendMain, setDamagedRefsAside } from './mend-refs.ts'
+import { mendMain, nameOtherHeads, setDamagedRefsAside } from './mend-refs.ts'
 import { mendFormat, mendSettings, replaceIdentity } from './mend-settings.ts'
-import { cloneSource, copyMissing, type ObjectSource, viewSource } from './missing-objects.ts'
-import { ownHistory, rememberedCommits } from './remembered.ts'
+import type { ObjectSource } from './object-source.ts'
+import { ownHistory, pastMains, readableNode, rememberedCommits } from './remembered.ts'
+import { openFrom, Restoring } from './restoring.ts'
 import { setAside } from './set-aside.ts'
 
 export interface RepairOptions extends DiagnoseOptions {
-  /** Another node's data directory, or a bare clone of its repository: what is missing here is taken from it. */
+  /**
+   * Another node's data directory, a clone of its repository, or an address that stock git can fetch from: what is missing here is
+   * taken from it.
+   */
   readonly from?: string
+  /** Multiaddrs of peers to fetch from what is missing, beside those that the node remembers. */
+  readonly bootstrap?: readonly string[]
+  /** Peers that bring nothing new for so long are waited for no more. Milliseconds, default 15,000. */
+  readonly peerWaitMs?: number
   /** Where the key is damaged, make a new one: the directory becomes that of a new node. */
   readonly newIdentity?: boolean
 }
+
+const DEFAULT_PEER_WAIT_MS = 15_000
 
 /** What was done. */
 export interface Repair {
@@ -52,11 +61,11 @@ export interface Repair {
 
 /**
  * Mends what can be mended in the directory of a node that is not running: the index of a pack from the pack, a pack from what
- * is whole of it, missing objects from `from` and from the view, refs from what view and journal remember, the journal from
+ * is whole of it, missing objects from `from`, from the view, and from the peers that the node remembers unless it is offline, refs from what view and journal remember, the journal from
  * its intact frames, the settings from the history, the view from all of them. What was damaged is kept in `damaged/`, and
  * nothing is removed. Where nothing is damaged, nothing is done; it can be repeated after a crash.
  *
- * @throws MISSING (no data directory, or no repository at `from`), LOCKED, NEWER_FORMAT, NOT_ACCESSIBLE, STORAGE_FULL,
+ * @throws MISSING (no data directory, or nothing at `from`), UNAVAILABLE (`from` cannot be fetched), INVALID (an address), LOCKED, NEWER_FORMAT, NOT_ACCESSIBLE, STORAGE_FULL,
  * STORAGE_FAILED
  *
  * @example
@@ -93,31 +102,39 @@ class Mending {
   }
 
   async run(found: FullDiagnosis): Promise<void> {
+    const { from: wanted } = this.#options
+    // First: where it is wrong, nothing was changed.
+    const from = wanted === undefined ? undefined : await openFrom(this.#directory, wanted)
+    try {
+      if (await mendFormat(this.#directory)) this.done.push('format: written anew')
+      if (!(await this.#mendRepositoryFiles())) return
+      await this.#mendPacks(found)
+      const repository = await Repository.open(this.#directory.repository, { inspect: true })
+      try {
+        await this.#mendHistory(found, repository, from)
+      } finally {
+        await repository.close()
+      }
+    } finally {
+      await from?.close()
+    }
+  }
+
+  async #mendHistory(found: FullDiagnosis, repository: Repository, from: ObjectSource | undefined): Promise<void> {
     const directory = this.#directory
     const damaged = new Set<CheckName>(found.findings.map(({ check }) => check))
-    if (await mendFormat(directory)) this.done.push('format: written anew')
-    if (!(await this.#mendRepositoryFiles())) return
-    await this.#mendPacks(found)
-    const repository = await Repository.open(directory.repository, { inspect: true })
-    const from = this.#options.from === undefined ? undefined : await cloneSource(this.#options.from)
+    const restoring = new Restoring({
+      directory,
+      repository,
+      from,
+      peers: { bootstrap: this.#options.bootstrap ?? [], waitMs: this.#options.peerWaitMs ?? DEFAULT_PEER_WAIT_MS },
+      onDone: line => this.done.push(line),
+    })
     try {
       for (const file of await setDamagedRefsAside(directory, repository)) this.done.push(`${file}: set aside`)
       const graph = new CommitGraph(repository)
-      const remembered = await rememberedCommits(directory)
-      if (from !== undefined) {
-        const { missing } = await checkGraph(repository, [...(await namedByRefs(repository)), ...remembered])
-        await this.#copy(repository, missing.keys(), [from])
-      }
-      const before = await repository.readRef(MAIN_REF)
-      const moved = await mendMain(repository, graph, remembered)
-      if (moved !== undefined) {
-        this.done.push(`${MAIN_REF}: put to ${moved}`)
-        if (before !== undefined)
-          this.lost.push(
-            `the history of commit ${before}, where ${MAIN_REF} was; the journal may have its last changes`,
-          )
-      }
-      await this.#mendMissing(repository)
+      const moved = await this.#mendMain(repository, graph, restoring)
+      await this.#mendMissing(repository, restoring)
       const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
       await this.#mendState(graph, main)
       // What only a lost commit had is in the journal yet, or may be.
@@ -126,17 +143,37 @@ class Mending {
       if ((await setAside(directory, directory.view)) !== undefined)
         this.done.push('view: set aside; it is made anew when the node opens')
     } finally {
-      await from?.close()
-      await repository.close()
+      await restoring.close()
     }
+  }
+
+  /** What `main` was put to, where it could not stay. */
+  async #mendMain(repository: Repository, graph: CommitGraph, restoring: Restoring): Promise<CommitId | undefined> {
+    const remembered = await rememberedCommits(this.#directory)
+    const before = (await repository.readRef(MAIN_REF)) as CommitId | undefined
+    const isLost = async (): Promise<boolean> =>
+      before === undefined ? hasBegunOnce(this.#directory) : (await readableNode(graph, before)) === undefined
+    await restoring.restore([...(await namedByRefs(repository)), ...remembered], { askPeers: await isLost() })
+    if (!(await isLost())) return undefined
+    const mainOfPeers = await restoring.mainOfPeers()
+    const known = [...remembered, mainOfPeers].filter(id => id !== undefined)
+    const moved = await mendMain(repository, graph, known)
+    if (moved === undefined) return undefined
+    this.done.push(`${MAIN_REF}: put to ${moved}`)
+    const others = await nameOtherHeads(repository, graph, [...known, ...(await pastMains(this.#directory))])
+    for (const id of others) this.done.push(`${WAITING_PREFIX}${id}: named; it is merged when the node opens`)
+    if (before !== undefined) this.lost.push(lostMain(before, mainOfPeers !== undefined))
+    return moved
   }
 
   /** False where there is no repository, and none can be had. */
   async #mendRepositoryFiles(): Promise<boolean> {
     const { repository } = this.#directory
     if ((await openForInspection(repository)) === undefined && !(await isDirectory(join(repository, 'objects')))) {
-      if (this.#options.from === undefined) {
-        this.lost.push(`${repository}: it is not there; mount its disk, or name a clone with --from`)
+      if (this.#options.from === undefined && this.#options.bootstrap === undefined) {
+        this.lost.push(
+          `${repository}: it is not there; mount its disk, or say what to take it from: --from, --bootstrap`,
+        )
         return false
       }
     } else if ((await checkRepositoryFiles(repository)).length === 0) return true
@@ -166,19 +203,10 @@ class Mending {
     }
   }
 
-  async #mendMissing(repository: Repository): Promise<void> {
-    const { missing } = await checkGraph(repository, await namedByRefs(repository))
-    if (missing.size === 0) return
-    await withViewCopy(this.#directory.view, async view =>
-      this.#copy(repository, missing.keys(), [await viewSource(view, repository)]),
-    )
-    const after = await checkGraph(repository, await namedByRefs(repository))
-    for (const [id, type] of after.missing) this.lost.push(`${type} ${id}: missing from the repository`)
-  }
-
-  async #copy(repository: Repository, missing: Iterable<ObjectId>, sources: readonly ObjectSource[]): Promise<void> {
-    const copied = await copyMissing(repository, missing, sources)
-    if (copied > 0) this.done.push(`${repository.directory}: ${copied} missing objects put back`)
+  async #mendMissing(repository: Repository, restoring: Restoring): Promise<void> {
+    const missing = await restoring.restore(await namedByRefs(repository), { askPeers: true })
+    for (const [id, type] of missing) this.lost.push(`${type} ${id}: missing from the repository`)
+    if (missing.size > 0 && restoring.peersAreSilent) this.lost.push('what peers may have of it: none of them answered')
   }
 
   async #mendState(graph: CommitGraph, main: CommitId | undefined): Promise<void> {
@@ -203,6 +231,13 @@ class Mending {
       this.lost.push(from === to ? `entry ${from} of the journal` : `entries ${from} to ${to} of the journal`)
     this.lost.push('of the journal, what may have followed its last intact entry')
   }
+}
+
+function lostMain(commit: CommitId, isWithPeers: boolean): string {
+  const where = `commit ${commit}, where ${MAIN_REF} was`
+  return isWithPeers
+    ? `what ${where}, had and no peer has; the journal may have its last changes`
+    : `the history of ${where}; the journal may have its last changes`
 }
 
 function told({ directory, findings, checked }: FullDiagnosis): Diagnosis {

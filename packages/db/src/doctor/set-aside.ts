@@ -1,7 +1,8 @@
-import { rename, stat } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { isNotFound, makeDirectoryDurably, onFile, syncDirectory } from '@atolldb/git'
+import { makeDirectoryDurably, onFile, syncDirectory } from '@atolldb/git'
 import type { DataDirectory } from '../directory/data-directory.ts'
+import { isThere } from './is-there.ts'
 
 /**
  * Moves what is damaged to `damaged/` in the data directory, under the path that it had, with a number behind it where there
@@ -22,16 +23,4 @@ export async function setAside(directory: DataDirectory, path: string): Promise<
   await syncDirectory(dirname(target))
   await syncDirectory(dirname(path))
   return target
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return onFile(path, async () => {
-    try {
-      await stat(path)
-      return true
-    } catch (error) {
-      if (isNotFound(error)) return false
-      throw error
-    }
-  })
 }

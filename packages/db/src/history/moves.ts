@@ -8,11 +8,11 @@
  * Integers are big-endian. A record is written after the ref has moved, and not synced: whoever holds a position holds its
  * `main` too, and where the two do not agree after a power loss, goes by `main`. A damaged end is cut off at open.
  */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { CommitId } from '@atolldb/core'
-import { onFile } from '@atolldb/git'
+import { isNotFound, onFile } from '@atolldb/git'
 
 const RECORD_BYTES = 36
 const BODY_BYTES = 32
@@ -133,9 +133,31 @@ async function readMove(handle: FileHandle, position: number): Promise<Move | un
   if (position < 0) return undefined
   const record = Buffer.alloc(RECORD_BYTES)
   const { bytesRead } = await handle.read(record, 0, RECORD_BYTES, position * RECORD_BYTES)
-  const isWhole =
-    bytesRead === RECORD_BYTES && crc32(record.subarray(0, BODY_BYTES)) === record.readUInt32BE(BODY_BYTES)
-  if (!isWhole) return undefined
+  return bytesRead === RECORD_BYTES ? decodeMove(record) : undefined
+}
+
+/** Every intact record of the file, of a node that does not run. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function readMoves(stateDirectory: string): Promise<Move[]> {
+  const file = join(stateDirectory, 'moves')
+  const bytes = await onFile(file, async () => {
+    try {
+      return await readFile(file)
+    } catch (error) {
+      if (isNotFound(error)) return Buffer.alloc(0)
+      throw error
+    }
+  })
+  const moves: Move[] = []
+  for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
+    const move = decodeMove(bytes.subarray(at, at + RECORD_BYTES))
+    if (move !== undefined) moves.push(move)
+  }
+  return moves
+}
+
+/** Undefined where it is damaged. */
+function decodeMove(record: Buffer): Move | undefined {
+  if (crc32(record.subarray(0, BODY_BYTES)) !== record.readUInt32BE(BODY_BYTES)) return undefined
   return {
     main: record.toString('hex', 0, 20) as CommitId,
     sealed: Number(record.readBigUInt64BE(20)),
