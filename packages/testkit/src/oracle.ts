@@ -139,9 +139,6 @@ export class Oracle {
     // What descends from a commit has a later stamp.
     for (const change of changes.toReversed())
       if (!versions.some(version => this.isAncestor(change.id, version.id))) versions.unshift(change)
-    const latest = versions.at(-1)
-    if (latest === undefined) return { ref, content: undefined, entry: undefined }
-    if (versions.length === 1) return { ref, content: contentOf(latest, ref), entry: undefined }
     // The other changes are the ancestors of these that changed the record.
     const key = [recordKey(ref), ...versions.map(({ id }) => id)].join(' ')
     const decided = this.#decided.get(key) ?? this.#decide(ref, changes, versions)
@@ -150,7 +147,10 @@ export class Oracle {
   }
 
   #decide(ref: RecordRef, changes: readonly OracleCommit[], versions: readonly OracleCommit[]): OracleRecord {
-    const settings = this.#settingsAt(versions.at(-1)!, ref)
+    const latest = versions.at(-1)
+    if (latest === undefined) return { ref, content: undefined, entry: undefined }
+    if (versions.length === 1) return { ref, content: contentOf(latest, ref), entry: undefined }
+    const settings = this.#settingsAt(latest, ref)
     let outcome = this.#outcome(ref, changes, versions, settings)
     const { content } = outcome
     if (settings.schema !== undefined && content?.format === 'json')

@@ -16,6 +16,7 @@ import type {
   Clock,
   CollectionName,
   CommitId,
+  ConflictEntry,
   JsonValue,
   ObjectId,
   ObjectStore,
@@ -92,12 +93,18 @@ export async function buildHistory(
   return builder.history()
 }
 
+type OracleState = ReadonlyMap<string, OracleRecord>
+
 class HistoryBuilder {
   readonly #store: ObjectStore
   readonly #oracle: Oracle
   readonly #commits: CommitId[] = []
   readonly #latestByNode = new Map<number, CommitId>()
   readonly #recordAt: (index: number) => RecordRef
+  #lastTree: { readonly state: OracleState; readonly tree: ObjectId | undefined } = {
+    state: new Map(),
+    tree: undefined,
+  }
 
   constructor(store: ObjectStore, { recordAt = sampleRecord, rules }: HistoryOptions) {
     this.#store = store
@@ -135,7 +142,7 @@ class HistoryBuilder {
     if (changes.length === 0) return
     const clock = this.#clockAfter(parents, step.aheadMs)
     const node = fakeNodeId(step.node)
-    const parentTree = await stateTree(this.#store, state.values())
+    const parentTree = await this.#treeOf(state)
     const settled = changes.filter(({ ref }) => state.get(recordKey(ref))?.entry !== undefined)
     const { tree } = await applyEdits(this.#store, parentTree, [
       ...changes.map(({ ref, content }) => ({ ...ref, content })),
@@ -154,6 +161,22 @@ class HistoryBuilder {
     this.#oracle.add({ id, stamp: { clock, node, commit: id }, parents, changes })
     this.#commits.push(id)
     this.#latestByNode.set(step.node, id)
+  }
+
+  /** The tree of a state, from that of the state before: most records are the same, and how a tree came about does not show. */
+  async #treeOf(state: OracleState): Promise<ObjectId> {
+    const before = this.#lastTree
+    const edits: RecordEdit[] = []
+    for (const key of new Set([...before.state.keys(), ...state.keys()])) {
+      const [old, now] = [before.state.get(key), state.get(key)]
+      if (old === now) continue
+      const { ref } = (now ?? old)!
+      edits.push({ ...ref, content: now?.content })
+      edits.push({ ...conflictEntryRef(ref), content: now?.entry && entryBlob(this.#store, now.entry) })
+    }
+    const { tree } = await applyEdits(this.#store, before.tree, edits)
+    this.#lastTree = { state, tree }
+    return tree
   }
 
   mainOf(heads: readonly CommitId[], tree: ObjectId): CommitId {
@@ -183,17 +206,20 @@ export async function stateTree(store: ObjectStore, state: Iterable<OracleRecord
   const edits: RecordEdit[] = []
   for (const { ref, content, entry } of state) {
     if (content !== undefined) edits.push({ ...ref, content })
-    if (entry !== undefined)
-      edits.push({ ...conflictEntryRef(ref), content: blobOf(store, encodeConflictEntry(entry)) })
+    if (entry !== undefined) edits.push({ ...conflictEntryRef(ref), content: entryBlob(store, entry) })
   }
   return (await applyEdits(store, undefined, edits)).tree
+}
+
+function entryBlob(store: ObjectStore, entry: ConflictEntry): RecordContent {
+  return blobOf(store, encodeConflictEntry(entry))
 }
 
 /** Those of the edits that are changes, the last one of each record. */
 function changesOf(
   store: ObjectStore,
   recordAt: (index: number) => RecordRef,
-  state: ReadonlyMap<string, OracleRecord>,
+  state: OracleState,
   edits: readonly HistoryEdit[],
 ): OracleChange[] {
   const changes = new Map<string, OracleChange>()

@@ -6,36 +6,22 @@ import {
   sampleRuleRunner,
   sampleSchemas,
   sampleScripts,
-  stateTree,
-  verifyFakeSignature,
 } from '@atolldb/testkit'
-import type { History, HistoryEdit, HistoryStep } from '@atolldb/testkit'
+import type { HistoryEdit, HistoryStep } from '@atolldb/testkit'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import {
   ChangeLists,
   CommitGraph,
   canonicalJson,
-  diffStates,
   encodeUtf8,
   mainOf,
-  mergeHead,
   mergeHeads,
   scriptRef,
   settingsRef,
-  verifyCommit,
 } from '../../src/index.ts'
-import type {
-  CollectionName,
-  CommitId,
-  JsonValue,
-  MergeContext,
-  ObjectId,
-  ObjectReader,
-  RecordDifference,
-  RecordRef,
-  State,
-} from '../../src/index.ts'
+import type { CollectionName, CommitId, JsonValue, RecordRef } from '../../src/index.ts'
+import { ExpectedTrees, adoptEach, shuffled, verifyAll } from './arrivals.ts'
 
 /*
  * The incremental merge against the oracle, on random histories: whatever commits arrive in whatever order, the state is
@@ -178,7 +164,7 @@ it(
       fc.asyncProperty(plans, compareWithOracle),
       seconds > 0
         ? { numRuns: 1_000_000_000, interruptAfterTimeLimit: seconds * 1000 }
-        : { numRuns: 250, interruptAfterTimeLimit: 20_000 },
+        : { numRuns: 180, interruptAfterTimeLimit: 20_000 },
     )
   },
   (seconds + 60) * 1000,
@@ -222,80 +208,4 @@ async function compareWithOracle({ steps: plan, orders, cachedChanges }: Plan): 
   }
   expect(mains.size).toBe(1)
   await verifyAll(context, history, mains)
-}
-
-/** Lets the commits arrive one after the other, and compares each state on the way. */
-async function adoptEach(
-  context: MergeContext,
-  history: History,
-  expected: ExpectedTrees,
-  arrivals: readonly CommitId[],
-): Promise<State> {
-  let state: State = { heads: [history.root], tree: (await context.graph.node(history.root)).tree }
-  for (const id of arrivals) {
-    const merged = await mergeHead(context, state, id)
-    expect(merged.heads).toEqual(history.oracle.heads([...state.heads, id]))
-    const tree = await expected.treeOf(merged.heads)
-    if (merged.tree !== tree)
-      expect(await differences(context.store, merged.tree)).toEqual(await differences(context.store, tree))
-    expect(merged.tree).toBe(tree)
-    expect(await collect(merged.differences())).toEqual(await collect(diffStates(context.store, state.tree, tree)))
-    state = merged
-  }
-  return state
-}
-
-async function verifyAll(context: MergeContext, history: History, mains: ReadonlySet<CommitId>): Promise<void> {
-  const verifyContext = { ...context, cluster: history.root, verifySignature: verifyFakeSignature }
-  for (const id of [...history.commits, ...mains]) {
-    const node = await verifyCommit(verifyContext, id)
-    for (const parent of node.parents) await verifyCommit(verifyContext, parent)
-  }
-}
-
-/** The trees that the oracle's states have. */
-class ExpectedTrees {
-  readonly #store: MemoryObjectStore
-  readonly #history: History
-  readonly #trees = new Map<string, Promise<ObjectId>>()
-
-  constructor(store: MemoryObjectStore, history: History) {
-    this.#store = store
-    this.#history = history
-  }
-
-  treeOf(heads: readonly CommitId[]): Promise<ObjectId> {
-    const key = heads.join(' ')
-    let tree = this.#trees.get(key)
-    if (tree === undefined) {
-      tree = stateTree(this.#store, this.#history.oracle.state(heads).values())
-      this.#trees.set(key, tree)
-    }
-    return tree
-  }
-}
-
-function differences(store: ObjectReader, tree: ObjectId): Promise<unknown[]> {
-  return collect(diffStates(store, undefined, tree), id => store.readBlob(id))
-}
-
-/** Differences in one order, without the bytes that some have and some have not; with `read`, as text. */
-async function collect(
-  batches: AsyncIterable<readonly RecordDifference[]>,
-  read?: (id: ObjectId) => Promise<Uint8Array>,
-): Promise<unknown[]> {
-  const lines: string[] = []
-  for await (const batch of batches)
-    for (const { kind, collection, id, before, after } of batch) {
-      const text = read && after ? new TextDecoder().decode(after.bytes ?? (await read(after.version))) : after?.version
-      lines.push(`${kind}/${collection}/${id}: ${before?.format} ${before?.version} → ${after?.format} ${text}`)
-    }
-  return lines.sort()
-}
-
-function shuffled<Item>(items: readonly Item[], order: readonly number[]): Item[] {
-  return items
-    .map((item, i) => ({ item, at: order[i % order.length]! }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item)
 }
