@@ -1,4 +1,5 @@
 export { fakeNodeId, fakeSigner, verifyFakeSignature } from './fake-signer.ts'
+export { fakeIdentity, keyedIdentity, type HistoryIdentity } from './history-identity.ts'
 export { MemoryObjectStore } from './memory-object-store.ts'
 export { Oracle } from './oracle.ts'
 export type { OracleChange, OracleCommit, OracleRecord } from './oracle.ts'

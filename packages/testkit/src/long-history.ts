@@ -14,6 +14,8 @@ export interface LongHistoryPlan {
   readonly nodes: number
   /** Besides those that hold rules. */
   readonly records: number
+  /** Sources of the merge scripts; by default all samples, those that take a real sandbox a second included. */
+  readonly scripts?: readonly string[]
 }
 
 const farms = 'farms' as CollectionName
@@ -43,7 +45,7 @@ export function drawSteps(random: SeededRandom, plan: LongHistoryPlan): HistoryS
     ownHead: false,
     others: [],
     aheadMs: 1,
-    edits: rules.map((_, i) => drawRule(random, i)),
+    edits: rules.map((_, i) => drawRule(random, plan, i)),
   }
   return [first, ...Array.from({ length: plan.commits - 1 }, (_, i) => drawStep(random, plan, i))]
 }
@@ -65,7 +67,7 @@ function drawStep(random: SeededRandom, plan: LongHistoryPlan, number: number): 
 }
 
 function drawEdit(random: SeededRandom, plan: LongHistoryPlan): HistoryEdit {
-  if (random.chance(0.03)) return drawRule(random, random.below(rules.length))
+  if (random.chance(0.03)) return drawRule(random, plan, random.below(rules.length))
   const record = rules.length + random.below(random.chance(0.2) ? HOT_RECORDS : plan.records)
   const kind = random.next()
   if (kind < 0.25) return { record, action: 'put', value: drawValue(random) }
@@ -74,10 +76,11 @@ function drawEdit(random: SeededRandom, plan: LongHistoryPlan): HistoryEdit {
   return { record, action: random.chance(0.5) ? 'keep' : 'delete' }
 }
 
-function drawRule(random: SeededRandom, record: number): HistoryEdit {
+function drawRule(random: SeededRandom, plan: LongHistoryPlan, record: number): HistoryEdit {
   if (random.chance(0.05)) return { record, action: 'delete' }
-  const value = record < settings.length ? drawSettings(random) : encodeUtf8(random.pick(sampleScripts).source)
-  return { record, action: 'put', value }
+  if (record < settings.length) return { record, action: 'put', value: drawSettings(random) }
+  const sources = plan.scripts ?? sampleScripts.map(({ source }) => source)
+  return { record, action: 'put', value: encodeUtf8(random.pick(sources)) }
 }
 
 function drawSettings(random: SeededRandom): JsonValue {

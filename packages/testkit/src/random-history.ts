@@ -25,7 +25,8 @@ import type {
   RecordId,
   RecordRef,
 } from '@atolldb/core'
-import { fakeNodeId, fakeSigner } from './fake-signer.ts'
+import { fakeIdentity } from './history-identity.ts'
+import type { HistoryIdentity } from './history-identity.ts'
 import { Oracle } from './oracle.ts'
 import type { OracleRules } from './oracle-rules.ts'
 import type { OracleChange, OracleRecord } from './oracle.ts'
@@ -65,6 +66,8 @@ export interface HistoryOptions {
   readonly recordAt?: (index: number) => RecordRef
   /** What decides where policies are scripts, and where there are schemas. */
   readonly rules?: OracleRules
+  /** Who the nodes are; nobody real by default, whom no node of a cluster believes. */
+  readonly identity?: (node: number) => HistoryIdentity
 }
 
 const records: readonly RecordRef[] = [
@@ -101,23 +104,25 @@ class HistoryBuilder {
   readonly #commits: CommitId[] = []
   readonly #latestByNode = new Map<number, CommitId>()
   readonly #recordAt: (index: number) => RecordRef
+  readonly #identity: (node: number) => HistoryIdentity
   #lastTree: { readonly state: OracleState; readonly tree: ObjectId | undefined } = {
     state: new Map(),
     tree: undefined,
   }
 
-  constructor(store: ObjectStore, { recordAt = sampleRecord, rules }: HistoryOptions) {
+  constructor(store: ObjectStore, { recordAt = sampleRecord, rules, identity = fakeIdentity }: HistoryOptions) {
+    this.#identity = identity
     this.#store = store
     this.#recordAt = recordAt
-    this.#oracle = new Oracle(bytes => store.writeBlob(bytes), rules)
+    this.#oracle = new Oracle(bytes => store.blobId(bytes), rules)
   }
 
   static async start(store: ObjectStore, options: HistoryOptions): Promise<HistoryBuilder> {
     const builder = new HistoryBuilder(store, options)
-    const node = fakeNodeId(0)
+    const { signer, publicKey } = builder.#identity(0)
+    const { node } = signer
     const clock = { ms: 1_700_000_000_000, counter: 0 }
-    const publicKey = `ssh-ed25519 ${'A'.repeat(68)}`
-    const commit = await composeRootCommit(store, { clock, name: 'root', publicKey, signer: fakeSigner(node) })
+    const commit = await composeRootCommit(store, { clock, name: 'root', publicKey, signer })
     const id = store.writeCommit(commit)
     const changes: OracleChange[] = []
     for await (const differences of diffStates(store, undefined, commit.tree))
@@ -141,7 +146,7 @@ class HistoryBuilder {
     const changes = changesOf(this.#store, this.#recordAt, state, step.edits)
     if (changes.length === 0) return
     const clock = this.#clockAfter(parents, step.aheadMs)
-    const node = fakeNodeId(step.node)
+    const { signer } = this.#identity(step.node)
     const parentTree = await this.#treeOf(state)
     const settled = changes.filter(({ ref }) => state.get(recordKey(ref))?.entry !== undefined)
     const { tree } = await applyEdits(this.#store, parentTree, [
@@ -155,10 +160,10 @@ class HistoryBuilder {
         clock,
         name: `node ${step.node}`,
         tallies: [],
-        signer: fakeSigner(node),
+        signer,
       }),
     )
-    this.#oracle.add({ id, stamp: { clock, node, commit: id }, parents, changes })
+    this.#oracle.add({ id, stamp: { clock, node: signer.node, commit: id }, parents, changes })
     this.#commits.push(id)
     this.#latestByNode.set(step.node, id)
   }

@@ -24,6 +24,8 @@ export class Puppet {
   heads: readonly CommitId[] = []
   cluster: CommitId
   script: FetchScript = frames => sendPacks(frames, [])
+  /** In place of `script`: answers as it finds right, the request included. */
+  answers: ((peer: NodeId, frames: FrameStream) => Promise<void>) | undefined
   /** When it was asked for commits. */
   readonly fetchedMs: number[] = []
   readonly requests: FetchRequest[] = []
@@ -41,8 +43,9 @@ export class Puppet {
       await frames.read()
       await frames.send([puppet.#hello()])
     })
-    transport.handle(FETCH_PROTOCOL, async (_from, stream) => {
+    transport.handle(FETCH_PROTOCOL, async (from, stream) => {
       const frames = frameStream(stream)
+      if (puppet.answers !== undefined) return puppet.answers(from, frames)
       const request = decodeFetchRequest(await frames.read())
       puppet.fetchedMs.push(performance.now())
       puppet.requests.push(request)
