@@ -12,7 +12,7 @@ let client: Client
 beforeAll(async () => {
   db = await open('./unused', { storage: 'memory', name: 'island' })
   const app = createApp(db, { token: 'token' })
-  client = createClient({ url: 'http://localhost', token: 'token', fetch: request => app.fetch(request) })
+  client = createClient({ url: 'http://localhost', token: 'token', fetch: (url, request) => app.request(url, request) })
 })
 afterAll(() => db.close())
 
@@ -149,7 +149,11 @@ describe('a client of a node', () => {
 
   it('is refused with a wrong token', async () => {
     const app = createApp(db, { token: 'token' })
-    const stranger = createClient({ url: 'http://localhost', token: 'other', fetch: request => app.fetch(request) })
+    const stranger = createClient({
+      url: 'http://localhost',
+      token: 'other',
+      fetch: (url, request) => app.request(url, request),
+    })
     expect(await codeOf(stranger.status())).toBe('NOT_ALLOWED')
   })
 })

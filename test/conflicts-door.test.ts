@@ -55,7 +55,7 @@ function setUp() {
     }),
   } as unknown as Database
   const app = createApp(db, { token })
-  const client = createClient({ url: 'http://localhost', token, fetch: request => app.fetch(request) })
+  const client = createClient({ url: 'http://localhost', token, fetch: (url, request) => app.request(url, request) })
   const request = (path: string, init: { method?: string; body?: string } = {}) =>
     app.request(path, {
       ...init,

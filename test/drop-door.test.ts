@@ -7,7 +7,11 @@ test('drop through the client is that of the library', async () => {
   const db = await open('./unused', { storage: 'memory' })
   onTestFinished(() => db.close())
   const app = createApp(db, { token: 'token' })
-  const client = createClient({ url: 'http://localhost', token: 'token', fetch: request => app.fetch(request) })
+  const client = createClient({
+    url: 'http://localhost',
+    token: 'token',
+    fetch: (url, request) => app.request(url, request),
+  })
   await db.object('farms').put('north', 1)
   await db.list('farms').insertMany([1, 2])
 

@@ -24,7 +24,7 @@ beforeEach(async () => {
   onTestFinished(() => db.close())
   const token = randomBytes(8).toString('hex')
   const app = createApp(db, { token })
-  client = createClient({ url: 'http://localhost', token, fetch: request => app.fetch(request) })
+  client = createClient({ url: 'http://localhost', token, fetch: (url, request) => app.request(url, request) })
   call = async (path, headers = {}) =>
     app.request(`http://localhost${path}`, { headers: { authorization: `Bearer ${token}`, ...headers } })
 })

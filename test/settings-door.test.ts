@@ -7,7 +7,11 @@ test('settings and scripts through the client are those of the library', async (
   const db = await open('./unused', { storage: 'memory' })
   onTestFinished(() => db.close())
   const app = createApp(db, { token: 'token' })
-  const client = createClient({ url: 'http://localhost', token: 'token', fetch: request => app.fetch(request) })
+  const client = createClient({
+    url: 'http://localhost',
+    token: 'token',
+    fetch: (url, request) => app.request(url, request),
+  })
 
   await client.scripts.put('sum', '(base, versions) => versions.length')
   expect(await db.scripts.list()).toEqual(['sum'])

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient, ClientError, type Client } from '@atolldb/client'
-import { AtollError, isAtollError } from '@atolldb/core'
+import { AtollError, isAtollError } from '@atolldb/core/errors'
+import { httpFetch } from './http-fetch.ts'
 import { readDoorFile, type DoorFile } from '@atolldb/server/door-file'
 import { notRunning } from './failures.ts'
 
@@ -43,16 +44,16 @@ export async function connect(
 }
 
 function remote(door: DoorFile): Connection {
-  return { client: createClient(door), running: door, close: () => Promise.resolve() }
+  return { client: createClient({ ...door, fetch: httpFetch }), running: door, close: () => Promise.resolve() }
 }
 
 async function openHere(directory: string): Promise<Connection> {
   // Loaded only here: a command that talks to a running node starts faster without the network stack.
-  const [{ open }, { createApp }] = await Promise.all([import('atolldb'), import('@atolldb/server')])
+  const [{ open }, { createApp }] = await Promise.all([import('atolldb'), import('@atolldb/server/app')])
   const db = await open(directory, { lockWaitMs: LOCK_WAIT_MS })
   const token = randomBytes(32).toString('base64url')
   const app = createApp(db, { token })
-  const client = createClient({ url: 'http://localhost', token, fetch: request => app.fetch(request) })
+  const client = createClient({ url: 'http://localhost', token, fetch: (url, request) => app.request(url, request) })
   return { client, running: undefined, close: () => db.close() }
 }
 
@@ -66,7 +67,7 @@ export async function findRunningNode(directory: string): Promise<DoorFile | und
   const door = await readDoorFile(directory)
   if (door === undefined || !isAlive(door.pid)) return undefined
   try {
-    await createClient(door).node({ signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
+    await createClient({ ...door, fetch: httpFetch }).node({ signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
     return door
   } catch (error) {
     if (!(error instanceof ClientError)) throw error

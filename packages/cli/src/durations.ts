@@ -1,4 +1,4 @@
-import { invalid } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
 
 const msByUnit: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@atolldb/core'
+import type { ErrorCode } from '@atolldb/core/errors'
 
 /** 0 ok · 1 error · 2 usage · 3 not found · 4 conflict · 5 node not running · 6 timed out · 7 not allowed */
 export const EXIT_ERROR = 1

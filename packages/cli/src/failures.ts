@@ -1,4 +1,4 @@
-import { AtollError, isAtollError, type ErrorCode } from '@atolldb/core'
+import { AtollError, isAtollError, type ErrorCode } from '@atolldb/core/errors'
 import { ClientError } from '@atolldb/client'
 
 /** A failure as the command line tells it: from the library in this process, or from a node through its door. */

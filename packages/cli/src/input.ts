@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { AtollError, MAX_VALUE_BYTES, invalid, parseJson, type JsonValue } from '@atolldb/core'
+import type { JsonValue } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
+import { parseJson } from '@atolldb/core/json'
+import { MAX_VALUE_BYTES } from '@atolldb/core/limits'
 import type { Io } from './io.ts'
 
 /** White space makes a text longer than the value it stands for. */

@@ -1,5 +1,5 @@
 import type { Client, CollectionInfo } from '@atolldb/client'
-import { AtollError } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
 
 export type Kind = CollectionInfo['kind']
 

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream'
 import { processIo } from './io.ts'
 import { runCli } from './run-cli.ts'
 
@@ -8,5 +9,13 @@ export async function main(): Promise<void> {
     if (error.code !== 'EPIPE') throw error
     process.exit(0)
   })
-  process.exitCode = await runCli(process.argv.slice(2), processIo())
+  const exitCode = await runCli(process.argv.slice(2), processIo())
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+  // Nothing is under way any more; the platform would still wait for the HTTP parser that `fetch` has compiled in the background.
+  process.exit(exitCode)
+}
+
+/** Resolves once everything written is out, or cannot be. */
+function flushed(stream: Writable): Promise<void> {
+  return new Promise(resolve => stream.write('', () => resolve()))
 }

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { codeToExitCode, EXIT_ERROR, EXIT_USAGE } from './exit-codes.ts'
 import { errorToFailure, failureHint } from './failures.ts'
-import { ImportStopped } from './import/import-records.ts'
+import { ImportStopped } from './import/import-stopped.ts'
 import type { Io } from './io.ts'
 import { printable } from './output.ts'
 import { buildProgram } from './program.ts'
@@ -9,7 +9,7 @@ import { buildProgram } from './program.ts'
 /** Runs one command line (without `node` and the script) and resolves with its exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   try {
-    await (await buildProgram(io)).parseAsync([...args], { from: 'user' })
+    await (await buildProgram(args, io)).parseAsync([...args], { from: 'user' })
     return 0
   } catch (error) {
     return reportError(error, io)

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError, invalid, parseJson } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
+import { parseJson } from '@atolldb/core/json'
 import { nonEmpty } from './invocation.ts'
 
 /** How a node is to run. Each comes from the flag, else the environment, else `<data>/config.json`, else the default. */

@@ -1,31 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { parseDuration, parseWhole } from '../src/durations.ts'
 import { codeToExitCode } from '../src/exit-codes.ts'
 import { shellWord } from '../src/failures.ts'
 import { printable, printableId, tableLines } from '../src/output.ts'
-import { runCli } from '../src/run-cli.ts'
 import { parseHttpAddress, readUpSettings } from '../src/settings.ts'
+import { commandLine, temporaryDirectory, type Result } from './command-line.ts'
 
 let directory: string
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'atoll-cli-'))
+let atoll: (...args: string[]) => Promise<Result>
+beforeEach(() => {
+  directory = temporaryDirectory()
+  const { run } = commandLine(directory)
+  atoll = (...args) => run(args)
 })
-afterEach(() => rm(directory, { recursive: true, force: true }))
-
-async function atoll(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = { stdout: '', stderr: '' }
-  const sink = (name: keyof typeof texts): PassThrough =>
-    new PassThrough().on('data', (chunk: Buffer) => (texts[name] += chunk.toString()))
-  const stdin = new PassThrough()
-  stdin.end()
-  const io = { stdin, stdout: sink('stdout'), stderr: sink('stderr'), env: { ATOLL_DATA: directory } }
-  const code = await runCli(args, { ...io, onEndSignal: () => () => undefined })
-  return { code, ...texts }
-}
 
 describe('the command line', () => {
   it.each([

@@ -1,33 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough, Writable } from 'node:stream'
-import { expect, onTestFinished, test } from 'vitest'
-import { runCli } from '../src/run-cli.ts'
+import { expect, test } from 'vitest'
+import { commandLine, temporaryDirectory } from './command-line.ts'
 
 test('atoll config sets and prints them', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'atoll-config-'))
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text)
     return join(directory, name)
   }
+  const { run } = commandLine(join(directory, 'data'))
   const atoll = async (...args: string[]): Promise<{ code: number; stdout: string }> => {
-    let stdout = ''
-    const out = new Writable({
-      write: (chunk, _encoding, done) => {
-        stdout += String(chunk)
-        done()
-      },
-    })
-    const io = {
-      stdin: new PassThrough(),
-      stdout: out,
-      stderr: new PassThrough().resume(),
-      env: {},
-      onEndSignal: () => () => undefined,
-    }
-    const code = await runCli(['--data', join(directory, 'data'), ...args], io)
+    const { code, stdout } = await run(args)
     return { code, stdout }
   }
   expect((await atoll('init')).code).toBe(0)

@@ -1,28 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { runCli } from '../src/run-cli.ts'
+import { beforeEach, expect, it } from 'vitest'
+import { commandLine, temporaryDirectory, type Result } from './command-line.ts'
 
 /** What the command refuses by itself; a conflict between two running nodes is settled by `docs/tutorial-conflict.md`. */
 
-let directory: string
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'atoll-cli-'))
+let atoll: (...args: string[]) => Promise<Result>
+beforeEach(() => {
+  const { run } = commandLine(temporaryDirectory())
+  atoll = (...args) => run(args)
 })
-afterEach(() => rm(directory, { recursive: true, force: true }))
-
-async function atoll(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = { stdout: '', stderr: '' }
-  const sink = (name: keyof typeof texts): PassThrough =>
-    new PassThrough().on('data', (chunk: Buffer) => (texts[name] += chunk.toString()))
-  const stdin = new PassThrough()
-  stdin.end()
-  const io = { stdin, stdout: sink('stdout'), stderr: sink('stderr'), env: { ATOLL_DATA: directory } }
-  const code = await runCli(args, { ...io, onEndSignal: () => () => undefined })
-  return { code, ...texts }
-}
 
 it.each([
   ['no outcome', []],

@@ -1,7 +1,8 @@
 import { ClientError, type BatchOperation, type Client } from '@atolldb/client'
 import type { JsonValue } from '@atolldb/core'
 import { describe, expect, it } from 'vitest'
-import { ImportStopped, importRecords, type ImportOptions } from '../src/import/import-records.ts'
+import { importRecords, type ImportOptions } from '../src/import/import-records.ts'
+import { ImportStopped } from '../src/import/import-stopped.ts'
 import { rowToRecord } from '../src/import/import-operations.ts'
 import type { ParsedRow } from '../src/import/parsed-row.ts'
 

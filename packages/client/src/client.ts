@@ -76,7 +76,7 @@ const SYNC_SLICE_MS = 60_000
  * await client.object('farms').put('north', { crop: 'rye' })
  */
 export function createClient({ url, token, fetch = globalThis.fetch }: ClientOptions): Client {
-  const door = createHttpDoor(url, token, request => fetch(request))
+  const door = createHttpDoor(url, token, (address, request) => fetch(address, request))
   const get = <R>(path: string, { signal }: CallOptions = {}): Promise<R> =>
     door.json<R>({ method: 'GET', path, signal })
   const post = <R>(path: string, body: unknown, { signal }: CallOptions = {}): Promise<R> =>

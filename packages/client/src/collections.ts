@@ -1,5 +1,5 @@
 import { decodeBase64, encodeJson } from './content.ts'
-import type { HttpDoor } from './door.ts'
+import type { Answer, HttpDoor } from './door.ts'
 import { ClientError } from './errors.ts'
 import type { CallOptions, JsonValue, Versioned, Written } from './wire.ts'
 
@@ -70,7 +70,7 @@ export function createReadable<T>(
   const path = `/v1/${kind}/${encodeName(name)}`
 
   const getRecord = async (id: string, { signal }: CallOptions = {}): Promise<Versioned<T> | undefined> => {
-    let response: Response
+    let response: Answer
     try {
       response = await door.send({ method: 'GET', path, query: { id, at }, signal })
     } catch (error) {

@@ -10,28 +10,54 @@ export interface Call {
   readonly signal?: AbortSignal | undefined
 }
 
-export type Fetch = (request: Request) => Response | Promise<Response>
+/** As the platform's `fetch` is called here. */
+export type Fetch = (url: string, request: FetchRequest) => Answer | Promise<Answer>
+
+export interface FetchRequest {
+  readonly method: Call['method']
+  readonly headers: Record<string, string>
+  readonly body?: string
+  readonly signal?: AbortSignal
+}
+
+/** What is used of a `Response`. */
+export interface Answer {
+  readonly ok: boolean
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  text(): Promise<string>
+  json(): Promise<unknown>
+  arrayBuffer(): Promise<ArrayBuffer>
+  readonly body: { getReader(): AnswerReader } | null
+}
+
+interface AnswerReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
 
 /** Sends requests with the token, and turns every failure into a {@link ClientError}. */
 export interface HttpDoor {
   /** The response, whatever its status under 300. */
-  send(call: Call): Promise<Response>
+  send(call: Call): Promise<Answer>
   json<R>(call: Call): Promise<R>
   /** The lines of an NDJSON answer, parsed. Ending the loop ends the request. */
   lines(call: Call): AsyncIterable<unknown>
 }
 
 export function createHttpDoor(url: string, token: string, fetch: Fetch): HttpDoor {
-  const send = async (call: Call): Promise<Response> => {
-    const request = new Request(address(url, call), {
+  const send = async (call: Call): Promise<Answer> => {
+    const target = address(url, call)
+    const request: FetchRequest = {
       method: call.method,
       headers: { authorization: `Bearer ${token}`, ...call.headers },
+      // Bytes are a body like any text; the types of the platforms' `fetch` do not agree on how to say so.
       ...(call.body === undefined ? {} : { body: call.body as string }),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
-    })
-    let response: Response
+    }
+    let response: Answer
     try {
-      response = await fetch(request)
+      response = await fetch(target, request)
     } catch (error) {
       throw unanswered(error, url, call.signal)
     }
@@ -92,7 +118,7 @@ function unanswered(error: unknown, url: string, signal: AbortSignal | undefined
   })
 }
 
-async function parsedBody(response: Response): Promise<unknown> {
+async function parsedBody(response: Answer): Promise<unknown> {
   try {
     return JSON.parse(await response.text())
   } catch {
@@ -104,9 +130,9 @@ function isStreamError(value: unknown): value is { error: unknown } {
   return typeof value === 'object' && value !== null && 'error' in value && Object.keys(value).length === 1
 }
 
-async function* textLines(response: Response): AsyncGenerator<string, void, void> {
+async function* textLines(response: Answer): AsyncGenerator<string, void, void> {
   if (response.body === null) return
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  const reader = response.body.getReader()
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let rest = ''
   try {

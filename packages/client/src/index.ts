@@ -1,6 +1,7 @@
 export { createClient, type Client, type ClientOptions, type CompactOptions, type SyncOptions } from './client.ts'
 export type { ConflictsClient, ConflictsOptions } from './conflicts.ts'
 export type { ChangesOptions, HistoryClient, LogOptions, RefsClient, SnapshotClient } from './history.ts'
+export type { Answer, Fetch, FetchRequest } from './door.ts'
 export { ClientError } from './errors.ts'
 export type { ScriptsClient, SettingsClient, SettingsOptions } from './settings.ts'
 export type {

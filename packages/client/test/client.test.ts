@@ -3,7 +3,11 @@ import { ClientError, createClient, type Client } from '../src/index.ts'
 
 /** A client whose node is a function. */
 function clientOf(answer: (request: Request) => Response | Promise<Response>): Client {
-  return createClient({ url: 'http://node.example/', token: 'secret', fetch: request => answer(request) })
+  return createClient({
+    url: 'http://node.example/',
+    token: 'secret',
+    fetch: (url, request) => answer(new Request(url, request)),
+  })
 }
 
 function json(value: unknown, status = 200, headers: Record<string, string> = {}): Response {

@@ -45,7 +45,6 @@ import { Feed } from './history/feed.ts'
 import { MoveLog } from './history/moves.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
-import { Replicator } from './replication/replicator.ts'
 import { createRuleRunner } from './rules/rule-runner.ts'
 import { Schemas } from './rules/schemas.ts'
 import { ScriptSandbox } from './rules/script-sandbox.ts'
@@ -225,9 +224,10 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const newestClock = (): Clock => clock.peek()
   const nowMs = (): number | undefined => trustedNowMs(environment.nowMs(), newestClock())
   const transport = await transportOf(options, settings, identity, log)
+  // Loaded with what nodes say to each other only where there is somebody to talk to.
   const replicator =
     transport &&
-    new Replicator({
+    new (await import('./replication/replicator.ts')).Replicator({
       transport,
       repository,
       graph,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
 
 /**
  * `<data>/door.json`, mode 0600, one JSON object and a newline: where the running node's local door is.

@@ -1,4 +1,4 @@
-import { AtollError, invalid } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
 import type { SettingsChange } from '@atolldb/client'
 import { Option, type Command } from 'commander'
 import { decodeText, readBytesArgument, readJsonArgument } from '../input.ts'

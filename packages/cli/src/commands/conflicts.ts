@@ -1,5 +1,5 @@
 import type { Client, Conflict, ConflictOutcome, ConflictTarget, ConflictVersion } from '@atolldb/client'
-import { AtollError, invalid } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
 import type { Command } from 'commander'
 import { parseWhole } from '../durations.ts'
 import { readBytesArgument, readJsonArgument } from '../input.ts'

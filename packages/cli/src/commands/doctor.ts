@@ -1,4 +1,4 @@
-import { AtollError, invalid } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
 import type { Diagnosis, Finding } from 'atolldb'
 import type { Command } from 'commander'
 import { type Invocation, invocationOf } from '../invocation.ts'

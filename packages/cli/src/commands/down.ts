@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AtollError } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
 import { readDoorFile, type DoorFile } from '@atolldb/server/door-file'
 import type { Command } from 'commander'
 import { isAlive } from '../connection.ts'

@@ -1,4 +1,4 @@
-import { invalid } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
 import type { Command } from 'commander'
 import { confirm } from '../confirm.ts'
 import { invocationOf, withConnection } from '../invocation.ts'

@@ -1,4 +1,4 @@
-import { AtollError } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
 import type { Command } from 'commander'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'

@@ -1,4 +1,4 @@
-import { invalid } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
 import type { Written } from '@atolldb/client'
 import type { Command } from 'commander'
 import { readBytesArgument, readJsonArgument } from '../input.ts'

@@ -1,4 +1,4 @@
-import { AtollError } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
 import type { Log, OpenOptions } from 'atolldb'
 import type { Command } from 'commander'
 import { findRunningNode } from '../connection.ts'

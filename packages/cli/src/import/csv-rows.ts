@@ -1,5 +1,6 @@
 import { Readable, pipeline } from 'node:stream'
-import { invalid, type JsonValue } from '@atolldb/core'
+import type { JsonValue } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
 import { CsvError, parse, type Info, type Parser } from 'csv-parse'
 import { MAX_ROW_LENGTH, type ParsedRow } from './parsed-row.ts'
 

@@ -1,5 +1,7 @@
 import type { BatchOperation } from '@atolldb/client'
-import { AtollError, invalid, parseListRecordId, parseRecordId, type JsonValue } from '@atolldb/core'
+import type { JsonValue } from '@atolldb/core'
+import { AtollError, invalid } from '@atolldb/core/errors'
+import { parseListRecordId, parseRecordId } from '@atolldb/core/ids'
 import { checkValue } from './value-limits.ts'
 import type { ParsedRow } from './parsed-row.ts'
 

@@ -1,7 +1,8 @@
 import { ClientError, type Client } from '@atolldb/client'
-import { AtollError, invalid, isAtollError } from '@atolldb/core'
+import { AtollError, invalid, isAtollError } from '@atolldb/core/errors'
 import { hasCode } from '../failures.ts'
 import { rowToRecord, atLine, type ImportRecord, type ImportTarget } from './import-operations.ts'
+import { ImportStopped, type ImportProgress } from './import-stopped.ts'
 import type { ParsedRow } from './parsed-row.ts'
 
 const BATCH_RECORDS = 1_000
@@ -16,35 +17,6 @@ export interface ImportOptions extends ImportTarget {
   /** Told after each batch, and of each bad row that was left out. */
   readonly onProgress?: (progress: ImportProgress) => void
   readonly onSkipped?: (problem: AtollError) => void
-}
-
-export interface ImportProgress {
-  /** Written and durable. */
-  readonly records: number
-  readonly batches: number
-  /** Bad rows left out. */
-  readonly skipped: number
-  /** Rows whose id came before, settled by `onDuplicate`. */
-  readonly duplicates: number
-}
-
-/** The import ended at a bad row; what the batches before it wrote is kept. */
-export class ImportStopped extends Error {
-  override readonly name = 'ImportStopped'
-  override readonly cause: unknown
-  readonly progress: ImportProgress
-
-  constructor(cause: Error, progress: ImportProgress) {
-    super(cause.message)
-    this.cause = cause
-    this.progress = progress
-  }
-
-  get hint(): string {
-    const { records, batches } = this.progress
-    const kept = records === 0 ? 'nothing was kept' : `kept: the ${records} records of the ${batches} batches before`
-    return `${kept}; --skip-bad leaves bad rows out`
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { invalid } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
 import { fileError } from '../input.ts'
 import type { Io } from '../io.ts'
 

@@ -1,4 +1,6 @@
-import { MAX_JSON_DEPTH, invalid, parseJson } from '@atolldb/core'
+import { invalid } from '@atolldb/core/errors'
+import { parseJson } from '@atolldb/core/json'
+import { MAX_JSON_DEPTH } from '@atolldb/core/limits'
 import { MAX_ROW_LENGTH, badRow, rowTooLong, type ParsedRow } from './parsed-row.ts'
 
 /** A line of `ls --json` wraps its value; that no value is too deep is checked when it is unwrapped. */

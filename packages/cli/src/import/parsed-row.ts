@@ -1,4 +1,5 @@
-import { AtollError, isAtollError, type JsonValue } from '@atolldb/core'
+import type { JsonValue } from '@atolldb/core'
+import { AtollError, isAtollError } from '@atolldb/core/errors'
 
 /** A row of a file: a value with the text that may serve as its id, or the reason why it is bad. Lines count from 1. */
 export type ParsedRow =

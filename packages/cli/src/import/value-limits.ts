@@ -1,4 +1,7 @@
-import { AtollError, MAX_VALUE_BYTES, canonicalJson, type JsonValue } from '@atolldb/core'
+import type { JsonValue } from '@atolldb/core'
+import { AtollError } from '@atolldb/core/errors'
+import { canonicalJson } from '@atolldb/core/json'
+import { MAX_VALUE_BYTES } from '@atolldb/core/limits'
 
 /** About how large a value is as it would be stored. @throws INVALID, TOO_LARGE */
 export function checkValue(value: JsonValue | Uint8Array): number {

@@ -1,10 +1,13 @@
+import { createRequire } from 'node:module'
 import { AtollError, canonicalJson, invalid, isAtollError, type JsonValue, type SchemaViolation } from '@atolldb/core'
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import type * as ajv2020 from 'ajv/dist/2020.js'
 import { LRUCache } from 'lru-cache'
 import { linearPattern } from './linear-pattern.ts'
 import { checkSchemaLimits } from './schema-limits.ts'
 
 const COMPILED_SCHEMAS = 64
+/** Most nodes have no schema, and need not wait for ajv when they start. */
+const require = createRequire(import.meta.url)
 
 /**
  * JSON Schema, draft 2020-12, as ajv has it, with what follows from values being everybody's: an answer is a function of schema
@@ -12,7 +15,7 @@ const COMPILED_SCHEMAS = 64
  * schema and do not lead back to themselves.
  */
 export class Schemas {
-  readonly #compiled = new LRUCache<string, ValidateFunction | AtollError>({ max: COMPILED_SCHEMAS })
+  readonly #compiled = new LRUCache<string, ajv2020.ValidateFunction | AtollError>({ max: COMPILED_SCHEMAS })
 
   /** @throws INVALID when it is no schema, or one that is not taken */
   check(schema: JsonValue): void {
@@ -29,7 +32,7 @@ export class Schemas {
     return { path, rule: error?.keyword ?? 'schema', reason: error?.message ?? 'breaks the schema' }
   }
 
-  #compile(schema: JsonValue): ValidateFunction | AtollError {
+  #compile(schema: JsonValue): ajv2020.ValidateFunction | AtollError {
     const text = canonicalJson(schema)
     let compiled = this.#compiled.get(text)
     if (compiled === undefined) this.#compiled.set(text, (compiled = compile(text)))
@@ -37,10 +40,11 @@ export class Schemas {
   }
 }
 
-function compile(text: string): ValidateFunction | AtollError {
+function compile(text: string): ajv2020.ValidateFunction | AtollError {
   const schema = JSON.parse(text) as JsonValue
   try {
     checkSchemaLimits(schema)
+    const { Ajv2020 } = require('ajv/dist/2020.js') as typeof ajv2020
     // An instance of its own: schemas of several collections may bear the same $id.
     const ajv = new Ajv2020({
       strictTypes: false,

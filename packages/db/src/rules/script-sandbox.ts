@@ -10,7 +10,7 @@
 import { Worker } from 'node:worker_threads'
 import { AtollError, assert, canonicalJson, invalid, type ScriptOutcome, type ScriptRun } from '@atolldb/core'
 import { LRUCache } from 'lru-cache'
-import { loadScriptEngine, type ScriptEngine } from './script-engine.ts'
+import type { ScriptEngine } from './script-engine.ts'
 
 const ANSWER_TIMEOUT_MS = 60_000
 /** Enough for the deepest calls that the engine allows, with room to spare. */
@@ -62,7 +62,7 @@ export class ScriptSandbox {
   async #ask(question: Question): Promise<ScriptOutcome> {
     if (this.#isClosed) throw new AtollError('CLOSED', 'the database is closed', { what: 'database' })
     if (!this.#inThread) {
-      this.#engine ??= loadScriptEngine()
+      this.#engine ??= import('./script-engine.ts').then(({ loadScriptEngine }) => loadScriptEngine())
       const engine = await this.#engine
       return question.type === 'run' ? engine.run(question.run) : engine.check(question.source)
     }
