@@ -40,9 +40,9 @@ export const plantedFaults: readonly PlantedFault[] = [
       return { ...merged, heads: [...new Set([...merged.heads, ...ours.heads])].sort() }
     },
   }),
-  planted('concurrent changes are ordered by arrival', 1, { graph: reader => new ArrivalGraph(reader) }),
+  planted('concurrent changes are ordered by arrival', 3, { graph: reader => new ArrivalGraph(reader) }),
   planted('the counter of clocks is not compared', 2, { graph: reader => new CoarseGraph(reader) }),
-  planted('others are adopted before what is pending is sealed', 7, order('sealsBeforeAdopting')),
+  planted('others are adopted before what is pending is sealed', 2, order('sealsBeforeAdopting')),
   planted('a write is acknowledged before the journal is synced', 3, order('syncsJournalBeforeAcknowledging')),
   planted('main moves before its pack is durable', 3, order('syncsPacksBeforeMovingMain')),
   planted('main is told before it is durable', 1, order('syncsMainBeforeTelling')),
@@ -57,7 +57,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       }
     },
   }),
-  planted('a fetch is answered without the merge that a commit stands on', 4, {
+  planted('a fetch is answered without the merge that a commit stands on', 6, {
     planFetch: async (...request) =>
       (await shippedRules.planFetch(...request)).map(({ commit }) => ({ commit, merge: undefined })),
   }),

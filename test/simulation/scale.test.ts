@@ -12,6 +12,8 @@ it.each((asked ?? '3,10').split(',').map(Number))(
     const report = await simulateScale(nodes, shippedRules)
     expect(report.failure).toBeUndefined()
     if (asked !== undefined) process.stdout.write(`${lineOf(report)}\n`)
+    // What it wrote, and what came of it: a node that told of each adoption would say as many things as there are nodes.
+    expect(report.announcements).toBeLessThanOrEqual(3 * nodes)
     // A head reaches everybody by gossip and one fetch, long before the timer would bring it.
     expect(report.convergedMs).toBeLessThan(5_000)
   },

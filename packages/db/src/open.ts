@@ -29,7 +29,7 @@ import { dataDirectory, prepareDataDirectory } from './directory/data-directory.
 import { loadIdentity, type NodeIdentity } from './directory/identity.ts'
 import { lockDirectory } from './directory/lock.ts'
 import { SettingsFile } from './directory/settings.ts'
-import { Branch, type BranchState } from './engine/branch.ts'
+import { Branch, type BranchState, type MoveCause } from './engine/branch.ts'
 import { Changes } from './engine/changes.ts'
 import { resolveCluster } from './engine/cluster.ts'
 import { Compactor } from './engine/compactor.ts'
@@ -180,7 +180,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     await store.close()
   })
   rollBack.set(() => store.rollBack())
-  const announce = new Late<void>(() => undefined)
+  const tellMove = new Late<void, [main: CommitId, cause: MoveCause]>(() => undefined)
   const compactor = new Compactor(repository, log)
   opening.onUndo(() => compactor.stop())
   const history = new History({
@@ -193,9 +193,9 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     clock,
     rules,
     author: () => ({ name, signer: identity.signer }),
-    onMoved: ({ main }) => {
+    onMoved: ({ main }, cause) => {
       moves.add(main, store.sealedSequence)
-      announce.call()
+      tellMove.call(main, cause)
       changes.tell()
       compactor.look()
     },
@@ -249,7 +249,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       trustedNowMs: nowMs,
     })
   if (replicator !== undefined) {
-    announce.set(() => replicator.announce())
+    tellMove.set((main, cause) => replicator.moved(main, cause))
     opening.onUndo(() => replicator.stop())
     transport?.remember(settings.current.addresses)
     if (!settings.current.offline) await replicator.start()

@@ -8,6 +8,7 @@ import { MAX_FETCH_WANTS } from '../limits.ts'
  * Rules: one fetch per peer at a time; a want from one peer at a time, unless that one has become slow; another peer when
  * one fails. A peer that fails, or does not deliver what it told of, is left alone for a while, longer each time, and far
  * longer when what it sent was refused. That outlives its connections, else a peer would be rid of it by dialling again.
+ * A peer that names a `main` we do not know, without its heads, is asked for them if we have not come to it ourselves soon.
  */
 
 const RETRY_MS = 1_000
@@ -16,6 +17,8 @@ const REFUSED_RETRY_MS = 5 * 60_000
 const MAX_REFUSED_RETRY_MS = 60 * 60_000
 /** After so long without progress, what is fetched from a peer may be asked of another one too. */
 const SLOW_MS = 30_000
+/** Heads of a `main` that was only named are on their way from others: they have so long to arrive. */
+const ASK_AFTER_MS = 1_000
 /** Peers that are gone and were at fault are remembered, so many at most. */
 const MAX_GONE_PEERS = 1_024
 
@@ -28,8 +31,10 @@ export interface SyncPeer {
   failures: number
   /** Of them those, in a row, whose bytes were refused. */
   refusals: number
-  /** Not asked before this moment of the monotonic clock. */
+  /** Nothing is fetched from it before this moment of the monotonic clock. */
   waitUntilMs: number
+  /** The `main` that it named, which we do not know, and when it is asked for the heads of it. */
+  named: { readonly main: CommitId; readonly askAtMs: number } | undefined
 }
 
 export interface SyncFetch {
@@ -52,6 +57,10 @@ export type SyncEvent =
   | { readonly type: 'peer-gone'; readonly peer: NodeId }
   /** A peer told its heads; `unknown` are those that we lack. */
   | { readonly type: 'heads-told'; readonly peer: NodeId; readonly unknown: readonly CommitId[] }
+  /** A peer named its `main` without telling the heads of it, and we do not know that one. */
+  | { readonly type: 'main-named'; readonly peer: NodeId; readonly main: CommitId }
+  /** Ours is this one now. */
+  | { readonly type: 'main-moved'; readonly main: CommitId }
   /** These are in our repository now, from whomever. */
   | { readonly type: 'arrived'; readonly commits: readonly CommitId[] }
   /** A fetch brought something new. */
@@ -68,6 +77,12 @@ export type SyncEffect =
 
 export function newSyncState(): SyncState {
   return { peers: new Map(), fetches: 0 }
+}
+
+/** Is something being fetched? */
+export function isFetching(state: SyncState): boolean {
+  for (const { fetch } of state.peers.values()) if (fetch !== undefined) return true
+  return false
 }
 
 /** All connections have ended, by our wish. Who was at fault is still remembered. */
@@ -88,9 +103,21 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
       break
     case 'heads-told': {
       const peer = state.peers.get(event.peer)
-      if (peer?.isConnected === true) peer.unknown = new Set(event.unknown)
+      if (peer?.isConnected !== true) break
+      peer.unknown = new Set(event.unknown)
+      peer.named = undefined
       break
     }
+    case 'main-named': {
+      const peer = state.peers.get(event.peer)
+      // Whoever names one after the other is asked no more often for it.
+      if (peer?.isConnected === true)
+        peer.named = { main: event.main, askAtMs: peer.named?.askAtMs ?? nowMs + ASK_AFTER_MS }
+      break
+    }
+    case 'main-moved':
+      for (const peer of state.peers.values()) if (peer.named?.main === event.main) peer.named = undefined
+      break
     case 'arrived':
       for (const peer of state.peers.values()) for (const commit of event.commits) peer.unknown.delete(commit)
       break
@@ -105,7 +132,18 @@ export function step(state: SyncState, event: SyncEvent, nowMs: number): SyncEff
     case 'timer':
       break
   }
-  return [...effects, ...nextFetches(state, nowMs)]
+  const asks = nextAsks(state, nowMs)
+  const fetches = nextFetches(state, nowMs)
+  const wakeMs = Math.min(asks.wakeMs, fetches.wakeMs)
+  effects.push(...asks.effects, ...fetches.effects)
+  if (wakeMs !== Infinity) effects.push({ type: 'wake', atMs: wakeMs })
+  return effects
+}
+
+/** What is to be done now, and when to look again. */
+interface Next {
+  readonly effects: readonly SyncEffect[]
+  readonly wakeMs: number
 }
 
 function peerConnected(state: SyncState, id: NodeId): void {
@@ -114,7 +152,15 @@ function peerConnected(state: SyncState, id: NodeId): void {
 }
 
 function newPeer(): SyncPeer {
-  return { isConnected: false, unknown: new Set(), fetch: undefined, failures: 0, refusals: 0, waitUntilMs: 0 }
+  return {
+    isConnected: false,
+    unknown: new Set(),
+    fetch: undefined,
+    failures: 0,
+    refusals: 0,
+    waitUntilMs: 0,
+    named: undefined,
+  }
 }
 
 function peerGone(state: SyncState, id: NodeId): void {
@@ -123,7 +169,7 @@ function peerGone(state: SyncState, id: NodeId): void {
   state.peers.delete(id)
   if (peer.failures === 0) return
   // To the end of the map: those gone longest ago are forgotten first.
-  state.peers.set(id, { ...peer, isConnected: false, unknown: new Set(), fetch: undefined })
+  state.peers.set(id, { ...peer, isConnected: false, unknown: new Set(), fetch: undefined, named: undefined })
   forgetGone(state)
 }
 
@@ -166,7 +212,22 @@ function fetchEnded(state: SyncState, event: SyncEvent & { type: 'fetch-ended' }
   if (!peer.isConnected) forgetGone(state)
 }
 
-function nextFetches(state: SyncState, nowMs: number): SyncEffect[] {
+function nextAsks(state: SyncState, nowMs: number): Next {
+  const effects: SyncEffect[] = []
+  let wakeMs = Infinity
+  for (const [id, peer] of state.peers) {
+    if (peer.named === undefined) continue
+    if (peer.named.askAtMs > nowMs) {
+      wakeMs = Math.min(wakeMs, peer.named.askAtMs)
+      continue
+    }
+    peer.named = undefined
+    effects.push({ type: 'ask-heads', peer: id })
+  }
+  return { effects, wakeMs }
+}
+
+function nextFetches(state: SyncState, nowMs: number): Next {
   const effects: SyncEffect[] = []
   const slowAtByWant = new Map<CommitId, number>()
   for (const peer of state.peers.values()) {
@@ -193,6 +254,5 @@ function nextFetches(state: SyncState, nowMs: number): SyncEffect[] {
     for (const want of wants) slowAtByWant.set(want, nowMs + SLOW_MS)
     effects.push({ type: 'fetch', peer: id, fetch: number, wants })
   }
-  if (wakeMs !== Infinity) effects.push({ type: 'wake', atMs: wakeMs })
-  return effects
+  return { effects, wakeMs }
 }

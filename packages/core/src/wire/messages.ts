@@ -4,6 +4,7 @@
  *
  *     glob, topic `atoll/<cluster>/glob`:
  *       heads    { v, kind: "heads", cluster, sequence: [incarnation, counter], heads: [id…], main: id, clock }
+ *                no `heads`: those of `main`, which others have told of
  *
  *     `/atoll/hello/1`, one frame each way, the dialler of the stream first:
  *       hello    { v, cluster: id | null, name, heads: [id…], main: id | null, addresses: [multiaddr…], peers: [multiaddr…] }
@@ -47,6 +48,7 @@ export interface HeadsMessage {
   readonly cluster: CommitId
   /** Grows with every message of its sender, over restarts too: what is not newer is a replay. */
   readonly sequence: readonly [incarnation: number, counter: number]
+  /** None where `main` is only named, since others have told its heads. */
   readonly heads: readonly CommitId[]
   readonly main: CommitId
   readonly clock: Clock

@@ -198,6 +198,57 @@ describe('a peer that fails', () => {
   })
 })
 
+describe('a main that a peer named without its heads', () => {
+  function asks(effects: readonly SyncEffect[]): NodeId[] {
+    return effects.flatMap(effect => (effect.type === 'ask-heads' ? [effect.peer] : []))
+  }
+
+  function named(): Machine {
+    const machine = new Machine()
+    machine.connect(a, b)
+    expect(wake(machine.take({ type: 'main-named', peer: a, main: x }))).toBe(1_000)
+    return machine
+  }
+
+  it('is asked about after a while, once', () => {
+    const machine = named()
+    expect(asks(machine.after(999))).toEqual([])
+    expect(asks(machine.after(1))).toEqual([a])
+    expect(asks(machine.after(10_000))).toEqual([])
+  })
+
+  it('is not, where we came to it ourselves, heard its heads, or the peer is gone', () => {
+    for (const event of [
+      { type: 'main-moved', main: x },
+      { type: 'heads-told', peer: a, unknown: [] },
+      { type: 'peer-gone', peer: a },
+    ] as const) {
+      const machine = named()
+      machine.take(event)
+      expect(asks(machine.after(1_000))).toEqual([])
+    }
+    const machine = named()
+    machine.take({ type: 'main-moved', main: y })
+    expect(asks(machine.after(1_000))).toEqual([a])
+  })
+
+  it('is not asked about more often where a peer names one after the other, nor put off', () => {
+    const machine = named()
+    let times = 0
+    for (let i = 0; i < 100; i++) {
+      machine.take({ type: 'main-named', peer: a, main: `main-${i}` as CommitId })
+      times += asks(machine.after(100)).length
+    }
+    expect(times).toBe(10)
+  })
+
+  it('is nothing where its teller is not connected', () => {
+    const machine = named()
+    expect(machine.take({ type: 'main-named', peer: c, main: y })).toEqual([{ type: 'wake', atMs: 1_000 }])
+    expect(asks(machine.after(1_000))).toEqual([a])
+  })
+})
+
 it('whatever happens: one fetch a peer, no want twice unless slow, and nothing wanted is forgotten', () => {
   const peers = [a, b, c]
   const commits = [x, y, z]

@@ -10,6 +10,9 @@ export interface BranchState extends State {
   readonly main: CommitId
 }
 
+/** Why `main` moved: this node sealed what it wrote, or adopted what others did. */
+export type MoveCause = 'sealed' | 'adopted'
+
 /**
  * `main` of this node: what the ref in the repository says, kept at hand. It moves by compare-and-swap only, and is durable
  * before anybody is told.

@@ -27,7 +27,7 @@ import type { Journal } from '../journal/journal.ts'
 import type { JournalEntry } from '../journal/frame.ts'
 import { loadChange } from '../view/fill.ts'
 import type { ViewChange } from '../view/view.ts'
-import { type Branch, type BranchState, noCluster } from './branch.ts'
+import { type Branch, type BranchState, type MoveCause, noCluster } from './branch.ts'
 import type { SortedEntries } from './lineage.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
@@ -45,7 +45,7 @@ export interface HistoryParts {
   readonly rules: RuleRunner
   readonly author: () => Author
   /** `main` moved, and is durable. */
-  readonly onMoved: (state: BranchState) => void
+  readonly onMoved: (state: BranchState, cause: MoveCause) => void
 }
 
 /**
@@ -132,7 +132,7 @@ export class History {
     const main = sealed?.commit ?? state.main
     store.sealed(entries, main)
     // The ref is durable: peers need not wait for the note.
-    if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state)
+    if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state, 'sealed')
     await journal.sealed(last.sequence, main)
     return entries.reduce((sum, entry) => sum + entry.changes.length, 0)
   }
@@ -235,7 +235,7 @@ export class History {
       clock.observe(node.clock)
       store.adopt(changes, next.main)
     })
-    this.#parts.onMoved(next)
+    this.#parts.onMoved(next, 'adopted')
   }
 
   /**

@@ -4,7 +4,6 @@ import {
   type CommitId,
   decodeHeads,
   disconnectAll,
-  encodeHeads,
   type Environment,
   FETCH_PROTOCOL,
   globChannel,
@@ -12,7 +11,7 @@ import {
   type Hello,
   isAhead,
   isAtollError,
-  MAX_HEADS_PER_MESSAGE,
+  isFetching,
   newSyncState,
   type NodeId,
   type ObjectReader,
@@ -26,8 +25,9 @@ import {
 import type { Repository } from '@atolldb/git'
 import type { Log } from '../api/database.ts'
 import type { PeerStatus } from '../api/status.ts'
-import type { BranchState } from '../engine/branch.ts'
+import type { BranchState, MoveCause } from '../engine/branch.ts'
 import { Mutex } from '../scheduling/mutex.ts'
+import { Announcer } from './announcer.ts'
 import { takePack } from './arrival.ts'
 import { fetchPacks } from './fetch-client.ts'
 import { sampleHaves } from './fetch-plan.ts'
@@ -91,7 +91,7 @@ export class Replicator {
   readonly #held = new HeldCommits()
   readonly #server = new FetchServer()
   readonly #hearing: Newest<NodeId, Told>
-  readonly #announcing: Newest<'main', CommitId>
+  readonly #announcer: Announcer
   /** `start` and `stop`, one at a time. */
   readonly #lifecycle = new Mutex()
   readonly #pinning = new Mutex()
@@ -103,7 +103,6 @@ export class Replicator {
   #exchangeTimer: NodeJS.Timeout | undefined
   #wakeTimer: NodeJS.Timeout | undefined
   #heldTimer: NodeJS.Timeout | undefined
-  #counter = 0
   #isRunning = false
 
   constructor(parts: ReplicatorParts) {
@@ -111,7 +110,11 @@ export class Replicator {
     this.#book = new PeerBook(parts.transport)
     this.#told = new ToldHeads(parts.repository, parts.graph)
     this.#hearing = new Newest((peer, told) => this.#hear(peer, told))
-    this.#announcing = new Newest((_what, cluster) => this.#announceNow(cluster))
+    this.#announcer = new Announcer({
+      ...parts,
+      isFetching: () => isFetching(this.#sync),
+      run: work => this.#run('announce', work),
+    })
   }
 
   get isRunning(): boolean {
@@ -183,6 +186,7 @@ export class Replicator {
     this.#stopping.abort(new AtollError('ABORTED', 'the node goes offline', { what: 'replication' }))
     for (const timer of [this.#exchangeTimer, this.#wakeTimer, this.#heldTimer]) clearTimeout(timer)
     this.#heldTimer = undefined
+    this.#announcer.stop()
     for (const undo of this.#undo.splice(0)) undo()
     await this.#parts.transport.stop()
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
@@ -190,21 +194,10 @@ export class Replicator {
     this.#parts.onChange()
   }
 
-  /** `main` moved: others hear of it. */
-  announce(): void {
-    const cluster = this.#parts.cluster()
-    if (cluster !== undefined) this.#run('announce', () => this.#announcing.put('main', cluster))
-    this.#parts.onChange()
-  }
-
-  async #announceNow(cluster: CommitId): Promise<void> {
-    const { transport, incarnation, state, graph } = this.#parts
-    const now = state()
-    if (now === undefined) return
-    const { clock } = await graph.node(now.main)
-    const heads = now.heads.slice(0, MAX_HEADS_PER_MESSAGE)
-    const sequence = [incarnation, ++this.#counter] as const
-    await transport.broadcast(encodeHeads({ cluster, sequence, heads, main: now.main, clock }))
+  /** `main` moved: others hear of it, of what this node sealed at once. */
+  moved(main: CommitId, cause: MoveCause): void {
+    if (this.#isRunning) this.#announcer.moved(cause)
+    this.#take({ type: 'main-moved', main })
   }
 
   /** Asks every connected peer for its heads. */
@@ -270,14 +263,18 @@ export class Replicator {
     const [lastIncarnation, lastCounter] = record.sequence
     if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
     record.sequence = sequence
+    this.#announcer.heard(main)
     await this.#hearing.put(from, { heads, main })
   }
 
   async #hear(peer: NodeId, { heads, main }: Told): Promise<void> {
-    const ours = this.#parts.state()?.heads ?? []
-    const { missing, present, adopted } = await this.#told.sort(heads, ours)
     const record = this.#book.of(peer)
     record.main = main
+    // Its heads have been told by others. Where we have come to the same, we have them all; else they are on their way.
+    if (heads.length === 0 && main !== undefined && !(await this.#parts.repository.has(main)))
+      return this.#take({ type: 'main-named', peer, main })
+    const ours = this.#parts.state()?.heads ?? []
+    const { missing, present, adopted } = await this.#told.sort(heads, ours)
     record.unknown = missing.length
     record.lastSyncMs = this.#parts.environment.nowMs()
     if (missing.length === 0) record.fetchError = undefined

@@ -2,6 +2,7 @@ import {
   type CommitId,
   decodeFetchRequest,
   encodeFetchAnswer,
+  encodeHeads,
   encodeHello,
   FETCH_PROTOCOL,
   type FetchRequest,
@@ -66,6 +67,13 @@ export class Puppet {
     const frames = frameStream(await this.transport.openStream(peer, HELLO_PROTOCOL))
     await frames.send([this.#hello()])
     await frames.read()
+  }
+
+  /** Names its `main` on the channel, and no heads. */
+  async name(main: CommitId): Promise<void> {
+    const clock = { ms: Date.now(), counter: 0 }
+    const { cluster } = this
+    await this.transport.broadcast(encodeHeads({ cluster, sequence: [1, 1], heads: [], main, clock }))
   }
 
   /** Offers commits, and packs when asked for them. */

@@ -193,7 +193,7 @@ export class NodeLife {
     if (sealed !== undefined) await this.#move({ ...sealed, heads: [sealed.main] }, stage)
     else world.witness.changedNothing(number, taken, before.heads)
     this.#unsealed.splice(0, taken.length)
-    if (sealed !== undefined) this.#node.announce()
+    if (sealed !== undefined) this.#node.moved(sealed.main, 'sealed')
     if (rules.order.notesWhatIsSealed) {
       disk.append({ type: 'sealed', sequence: last.sequence })
       if (last.sequence !== this.#sequence) await this.#syncJournal()
@@ -281,7 +281,7 @@ export class NodeLife {
     const { id: main } = await mainOf(context, state)
     await this.#move({ ...state, main }, stage)
     this.clock.observe((await this.graph.node(main)).clock)
-    this.#node.announce()
+    this.#node.moved(main, 'adopted')
   }
 
   /** New writers wait, and those under way have ended. */

@@ -1,4 +1,5 @@
 import {
+  type AnnouncingEvent,
   AtollError,
   ChangeLists,
   type CommitId,
@@ -10,12 +11,17 @@ import {
   encodeHello,
   FETCH_PROTOCOL,
   type GraphNode,
+  headsToTell,
   HELLO_PROTOCOL,
   type Hello,
   isAhead,
   isAtollError,
+  isFetching,
+  newAnnouncingState,
   newSyncState,
   type NodeId,
+  noteTold,
+  stepAnnouncing,
   type SyncEffect,
   type SyncEvent,
 } from '@atolldb/core'
@@ -48,6 +54,7 @@ export class NodeSync {
   readonly #node: SimulatedNode
   readonly #life: NodeLife
   readonly #machine = newSyncState()
+  readonly #announcing = newAnnouncingState()
   readonly #held: HeldCommits
   readonly #arrivals = new Turns()
   readonly #sharedByPeer = new Map<number, readonly CommitId[]>()
@@ -57,6 +64,7 @@ export class NodeSync {
   #isAnnouncing = false
   #isAnnouncementWanted = false
   #wake: (() => void) | undefined
+  #announcingWake: (() => void) | undefined
   #heldTimer: (() => void) | undefined
 
   constructor(node: SimulatedNode, life: NodeLife) {
@@ -71,7 +79,7 @@ export class NodeSync {
 
   start(): void {
     this.#armExchange()
-    this.announce()
+    this.#announce()
   }
 
   onPeer(type: 'connected' | 'disconnected', peer: number): void {
@@ -80,8 +88,26 @@ export class NodeSync {
 
   // --- Telling -------------------------------------------------------------------------------------------------------
 
+  moved(main: CommitId, cause: 'sealed' | 'adopted'): void {
+    const peers = this.#node.world.network.peersOf(this.#node.number).length
+    this.#takeAnnouncing(cause === 'sealed' ? { type: cause } : { type: cause, peers, random: this.#node.random() })
+    this.#take({ type: 'main-moved', main })
+  }
+
+  #takeAnnouncing(event: AnnouncingEvent): void {
+    const nowMs = this.#node.monotonicMs()
+    for (const effect of stepAnnouncing(this.#announcing, event, nowMs)) {
+      this.#announcingWake?.()
+      if (effect.type === 'announce') this.#announce()
+      else
+        this.#announcingWake = this.#node.after(effect.atMs - nowMs, () =>
+          this.#takeAnnouncing({ type: 'timer', isFetching: isFetching(this.#machine) }),
+        )
+    }
+  }
+
   /** What is told is the newest: while one announcement is being made, others become one. */
-  announce(): void {
+  #announce(): void {
     this.#isAnnouncementWanted = true
     if (this.#isAnnouncing) return
     this.#isAnnouncing = true
@@ -101,7 +127,8 @@ export class NodeSync {
     world.witness.told(number, this.#node.hasDurable(position.main))
     const { clock } = await this.#life.graph.node(position.main)
     world.counts.announcements++
-    const { heads, main } = position
+    const { main } = position
+    const heads = headsToTell(this.#announcing, main, position.heads)
     const sequence = [disk.starts, ++this.#counter] as const
     world.network.broadcast(number, encodeHeads({ cluster: world.root, sequence, heads, main, clock }))
   }
@@ -139,13 +166,16 @@ export class NodeSync {
   // --- Hearing -------------------------------------------------------------------------------------------------------
 
   onGossip(from: number, bytes: Uint8Array): void {
-    const { heads, sequence, clock } = decodeHeads(bytes)
+    const { heads, main, sequence, clock } = decodeHeads(bytes)
     const now = this.#trustedNowMs()
     if (now !== undefined && isAhead(clock, now)) return
     const [incarnation, counter] = sequence
     const [lastIncarnation, lastCounter] = this.#sequences.get(from) ?? [0, 0]
     if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
     this.#sequences.set(from, sequence)
+    noteTold(this.#announcing, main)
+    if (heads.length === 0 && !this.#node.disk.objects.hasNow(main))
+      return this.#take({ type: 'main-named', peer: this.#idOf(from), main })
     // Most of what is told is known.
     if (heads.every(head => this.#adopted.has(head))) return
     this.#node.run('hear', () => this.#hear(from, heads))

@@ -26,6 +26,8 @@ const CONNECTING_MS = 5_000
 /** All write within it. */
 const BURST_MS = 100
 const PATIENCE_MS = 10 * 60_000
+/** What is told after a pause is told by then; exchanges by the timer come later. */
+const PAUSE_MS = 2_000
 
 export async function simulateScale(nodes: number, rules: NodeRules, seed = 'scale'): Promise<ScaleReport> {
   const world = await World.create(
@@ -49,6 +51,8 @@ export async function simulateScale(nodes: number, rules: NodeRules, seed = 'sca
   await world.timeline.run(CONNECTING_MS + BURST_MS)
   await world.timeline.run(CONNECTING_MS + PATIENCE_MS, () => world.failure !== undefined || isOne(world))
   if (!isOne(world)) world.fail('the nodes did not agree')
+  const convergedMs = world.timeline.nowMs - CONNECTING_MS
+  await world.timeline.run(world.timeline.nowMs + PAUSE_MS)
   return {
     nodes,
     gossipMessages: traffic.gossipMessages - before.gossipMessages,
@@ -57,7 +61,7 @@ export async function simulateScale(nodes: number, rules: NodeRules, seed = 'sca
     streamBytes: traffic.streamBytes - before.streamBytes,
     announcements: world.counts.announcements - before.announcements,
     merges: world.counts.merges - before.merges,
-    convergedMs: world.timeline.nowMs - CONNECTING_MS,
+    convergedMs,
     failure: world.failure,
   }
 }

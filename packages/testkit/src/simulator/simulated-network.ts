@@ -116,14 +116,19 @@ export class SimulatedNetwork {
       if (!this.#connected.has(pairOf(call.from, call.to))) call.fail('the connection ended')
   }
 
-  /** Floods: each node that hears it for the first time hands it on. */
+  /** Each node that hears it for the first time hands it on: to some of its peers, or else to those that it did not reach. */
   broadcast(from: number, message: Uint8Array): void {
     this.#handOn(from, from, message, new Set([from]))
   }
 
   #handOn(origin: number, from: number, message: Uint8Array, heard: Set<number>): void {
-    const others = this.#stations.map((_, other) => other).filter(other => other !== from && other !== origin)
     const { fanOut, loss, duplication } = this.#quality
+    const others: number[] = []
+    for (let other = 0; other < this.#stations.length; other++) {
+      if (other === from || other === origin) continue
+      if (fanOut === Infinity && from !== origin && this.#isOpen(origin, other)) continue
+      others.push(other)
+    }
     while (others.length > fanOut) others.splice(this.#random.below(others.length), 1)
     for (const to of others) {
       if (!this.#isOpen(from, to)) continue
@@ -139,7 +144,7 @@ export class SimulatedNetwork {
           heard.add(to)
           // Doubles reach the node too: gossip that suppresses them forgets after a while.
           if (isFirst || copies > 1) this.#stations[to]!.onGossip(origin, message)
-          if (isFirst && fanOut < this.#stations.length - 1) this.#handOn(origin, to, message, heard)
+          if (isFirst) this.#handOn(origin, to, message, heard)
         })
       }
     }

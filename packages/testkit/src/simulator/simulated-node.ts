@@ -132,8 +132,13 @@ export class SimulatedNode implements Station, Environment {
     return this.#random.between(...this.world.options.sealDelayMs)
   }
 
-  announce(): void {
-    this.#sync?.announce()
+  moved(main: CommitId, cause: 'sealed' | 'adopted'): void {
+    this.#sync?.moved(main, cause)
+  }
+
+  /** In [0, 1). */
+  random(): number {
+    return this.#random.next()
   }
 
   hasDurable(main: CommitId): boolean {
