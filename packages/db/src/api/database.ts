@@ -209,7 +209,10 @@ export interface Database extends CollectionConfiguration, AsyncDisposable {
 
   status(): Promise<Status>
   peers(): PeerStatus[]
-  /** Resolves when that many peers hold the same `main` as we do, with nothing pending. @throws TIMEOUT, ABORTED */
+  /**
+   * Seals what is pending, and resolves when that many peers, asked for it, hold the same `main` as we do.
+   * @throws TIMEOUT, ABORTED, NO_CLUSTER
+   */
   synced(options?: SyncedOptions): Promise<{ main: CommitId; peers: NodeId[] }>
   /** Closes listener and connections, and stays so over restarts, until `online`. Everything local goes on. */
   offline(): Promise<void>

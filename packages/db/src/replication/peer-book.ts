@@ -4,7 +4,10 @@ import type { PeerStatus } from '../api/status.ts'
 /** What a peer told us, and how talking to it went. What it says of itself is for status only. */
 export interface PeerRecord {
   name: string | undefined
+  /** As it said last. */
   main: CommitId | undefined
+  /** It has answered since then: the moment of the monotonic clock at which it was last asked. */
+  askedMs: number
   unknown: number
   lastSyncMs: number | undefined
   /** Why talking to it failed, last. */
@@ -50,6 +53,15 @@ export class PeerBook {
       }
   }
 
+  /** The connected peers whose last word is that `main`, given when asked at that moment of the monotonic clock or later. */
+  holders(main: CommitId, sinceMs: number): NodeId[] {
+    const connected = this.#transport.peers().map(({ id }) => id)
+    return connected.filter(id => {
+      const record = this.#recordById.get(id)
+      return record?.main === main && record.askedMs >= sinceMs
+    })
+  }
+
   /** Peers as status shows them: the connected ones, those met before, and bootstrap addresses that do not answer. */
   status(): PeerStatus[] {
     const connected = new Map(this.#transport.peers().map(peer => [peer.id, peer.address]))
@@ -87,6 +99,7 @@ function newRecord(): PeerRecord {
   return {
     name: undefined,
     main: undefined,
+    askedMs: -Infinity,
     unknown: 0,
     lastSyncMs: undefined,
     error: undefined,

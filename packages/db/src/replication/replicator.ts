@@ -200,9 +200,15 @@ export class Replicator {
     this.#take({ type: 'main-moved', main })
   }
 
-  /** Asks every connected peer for its heads. */
-  askAll(): void {
+  /** Asks every connected peer for its heads. Returns the moment, for `holders`. */
+  askAll(): number {
     for (const { id } of this.#parts.transport.peers()) this.#run('hello', () => this.#askHeads(id), id)
+    return this.#parts.environment.monotonicMs()
+  }
+
+  /** Connected peers that hold that `main` by their last word; where a moment is given, they were asked then or later. */
+  holders(main: CommitId, sinceMs = -Infinity): NodeId[] {
+    return this.#book.holders(main, sinceMs)
   }
 
   // --- What peers say ------------------------------------------------------------------------------------------------
@@ -213,8 +219,11 @@ export class Replicator {
   }
 
   async #askHeads(peer: NodeId): Promise<void> {
+    const askedMs = this.#parts.environment.monotonicMs()
     const frames = await this.#openFrames(peer, HELLO_PROTOCOL)
-    await this.#hearHello(peer, await sayHello(frames, this.#hello()))
+    const hello = await sayHello(frames, this.#hello())
+    this.#book.of(peer).askedMs = askedMs
+    await this.#hearHello(peer, hello)
   }
 
   async #openFrames(peer: NodeId, protocol: string): Promise<FrameStream> {
@@ -225,6 +234,7 @@ export class Replicator {
   async #hearHello(peer: NodeId, hello: Hello): Promise<void> {
     const record = this.#book.of(peer)
     record.name = hello.name
+    record.main = hello.main
     record.error = undefined
     if (hello.cluster === undefined) return this.#parts.onChange()
     await this.#pinOnce(hello.cluster)
@@ -263,18 +273,19 @@ export class Replicator {
     const [lastIncarnation, lastCounter] = record.sequence
     if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
     record.sequence = sequence
+    record.main = main
     this.#announcer.heard(main)
     await this.#hearing.put(from, { heads, main })
   }
 
   async #hear(peer: NodeId, { heads, main }: Told): Promise<void> {
-    const record = this.#book.of(peer)
-    record.main = main
+    this.#parts.onChange()
     // Its heads have been told by others. Where we have come to the same, we have them all; else they are on their way.
     if (heads.length === 0 && main !== undefined && !(await this.#parts.repository.has(main)))
       return this.#take({ type: 'main-named', peer, main })
     const ours = this.#parts.state()?.heads ?? []
     const { missing, present, adopted } = await this.#told.sort(heads, ours)
+    const record = this.#book.of(peer)
     record.unknown = missing.length
     record.lastSyncMs = this.#parts.environment.nowMs()
     if (missing.length === 0) record.fetchError = undefined

@@ -16,7 +16,8 @@ export interface SyncedParts {
 }
 
 /**
- * Seals what is pending and waits until that many connected peers hold our `main`.
+ * Seals what is pending and waits until that many connected peers say, asked when that was our `main` already, that they hold
+ * it: what they told before they may have told too early, and gossip of what came after may be lost.
  * @throws TIMEOUT, ABORTED, NO_CLUSTER (when the time is up and no cluster was met)
  */
 export async function waitUntilSynced(
@@ -26,11 +27,15 @@ export async function waitUntilSynced(
   const { history, branch, replicator, onChange } = parts
   const { peers: wanted = 1, timeout = DEFAULT_TIMEOUT_MS, signal } = options
   if (history.hasBegun) await history.seal()
+  let asked: { readonly main: CommitId; readonly sinceMs: number } | undefined
   const holders = (): { main: CommitId; peers: NodeId[] } | undefined => {
     const main = branch.state?.main
     if (main === undefined) return undefined
-    const peers = (replicator?.peers() ?? []).filter(peer => peer.connected && peer.main === main)
-    return peers.length < wanted ? undefined : { main, peers: peers.flatMap(peer => peer.id ?? []) }
+    if (replicator === undefined) return wanted > 0 ? undefined : { main, peers: [] }
+    if (replicator.holders(main).length < wanted) return undefined
+    if (asked?.main !== main) asked = { main, sinceMs: replicator.askAll() }
+    const peers = replicator.holders(main, asked.sinceMs)
+    return peers.length < wanted ? undefined : { main, peers }
   }
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
@@ -58,7 +63,7 @@ export async function waitUntilSynced(
 function timedOut({ branch, replicator }: SyncedParts, wanted: number, timeoutMs: number): AtollError<'TIMEOUT'> {
   const main = branch.state?.main
   const connected = (replicator?.peers() ?? []).filter(peer => peer.connected)
-  const holding = main === undefined ? 0 : connected.filter(peer => peer.main === main).length
+  const holding = main === undefined ? 0 : (replicator?.holders(main).length ?? 0)
   const what = `${wanted} peers with the same main: ${connected.length} connected, ${holding} hold it`
   return new AtollError('TIMEOUT', `not in sync after ${timeoutMs} ms: ${what}`, { what, timeoutMs })
 }
