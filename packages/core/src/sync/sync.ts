@@ -81,7 +81,7 @@ export function newSyncState(): SyncState {
 
 /** Is something being fetched? */
 export function isFetching(state: SyncState): boolean {
-  for (const { fetch } of state.peers.values()) if (fetch !== undefined) return true
+  for (const peer of state.peers.values()) if (peer.fetch !== undefined) return true
   return false
 }
 

@@ -7,7 +7,9 @@
  *                no `heads`: those of `main`, which others have told of
  *
  *     `/atoll/hello/1`, one frame each way, the dialler of the stream first:
- *       hello    { v, cluster: id | null, name, heads: [id…], main: id | null, addresses: [multiaddr…], peers: [multiaddr…] }
+ *       hello    { v, cluster: id | null, name, sequence: [incarnation, counter], heads: [id…], main: id | null,
+ *                  addresses: [multiaddr…], peers: [multiaddr…] }
+ *                `sequence`: that of the sender's newest glob message, so that a hello which that one overtook is seen to be old;
  *                `addresses`: where the sender listens; `peers`: where those listen that it is connected to
  *
  *     `/atoll/fetch/1`, a request, then any number of packs, then an end; each pack head is followed by that many bytes of
@@ -35,6 +37,7 @@ import {
   MAX_FRAME_BYTES,
   MAX_HEADS_PER_MESSAGE,
 } from '../limits.ts'
+import type { Sequence } from './sequence.ts'
 
 export const HELLO_PROTOCOL = '/atoll/hello/1'
 export const FETCH_PROTOCOL = '/atoll/fetch/1'
@@ -46,8 +49,8 @@ export function globChannel(cluster: CommitId): string {
 
 export interface HeadsMessage {
   readonly cluster: CommitId
-  /** Grows with every message of its sender, over restarts too: what is not newer is a replay. */
-  readonly sequence: readonly [incarnation: number, counter: number]
+  /** What is not newer than the last one is a replay. */
+  readonly sequence: Sequence
   /** None where `main` is only named, since others have told its heads. */
   readonly heads: readonly CommitId[]
   readonly main: CommitId
@@ -57,6 +60,8 @@ export interface HeadsMessage {
 export interface Hello {
   readonly cluster: CommitId | undefined
   readonly name: string
+  /** That of the sender's newest glob message: where a newer one was heard, heads and main are old. */
+  readonly sequence: Sequence
   readonly heads: readonly CommitId[]
   readonly main: CommitId | undefined
   /** Where the sender listens: multiaddrs with its peer id. */
@@ -93,16 +98,10 @@ export function encodeHeads(message: HeadsMessage): Uint8Array {
 export function decodeHeads(bytes: Uint8Array): HeadsMessage {
   const fields = decodeMap(bytes)
   if (fields.get('kind') !== 'heads') throw malformed('the kind of a glob message')
-  const [incarnation, counter] = pair(
-    fields.get('sequence'),
-    'sequence',
-    Number.MAX_SAFE_INTEGER,
-    Number.MAX_SAFE_INTEGER,
-  )
   const [ms, clockCounter] = pair(fields.get('clock'), 'clock', MAX_CLOCK_MS, MAX_CLOCK_COUNTER)
   return {
     cluster: id(fields.get('cluster'), 'cluster'),
-    sequence: [incarnation, counter],
+    sequence: sequenceOf(fields.get('sequence')),
     heads: ids(fields.get('heads'), 'heads', MAX_HEADS_PER_MESSAGE),
     main: id(fields.get('main'), 'main'),
     clock: { ms, counter: clockCounter },
@@ -110,11 +109,12 @@ export function decodeHeads(bytes: Uint8Array): HeadsMessage {
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { cluster, name, heads, main, addresses, peers } = hello
+  const { cluster, name, sequence, heads, main, addresses, peers } = hello
   return encode({
     v: 1,
     cluster: cluster === undefined ? null : idToBytes(cluster),
     name,
+    sequence: [...sequence],
     heads: heads.map(idToBytes),
     main: main === undefined ? null : idToBytes(main),
     addresses: [...addresses],
@@ -128,6 +128,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return {
     cluster: optionalId(fields.get('cluster'), 'cluster'),
     name: nodeName(fields.get('name')),
+    sequence: sequenceOf(fields.get('sequence')),
     heads: ids(fields.get('heads'), 'heads', MAX_HEADS_PER_MESSAGE),
     main: optionalId(fields.get('main'), 'main'),
     addresses: texts(fields.get('addresses'), 'addresses', MAX_ADDRESSES_PER_HELLO, MAX_ADDRESS_LENGTH),
@@ -207,6 +208,10 @@ function whole(value: unknown, field: string, max: number): number {
 function pair(value: unknown, field: string, maxFirst: number, maxSecond: number): [number, number] {
   if (!Array.isArray(value) || value.length !== 2) throw malformed(field)
   return [whole(value[0], field, maxFirst), whole(value[1], field, maxSecond)]
+}
+
+function sequenceOf(value: unknown): Sequence {
+  return pair(value, 'sequence', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
 }
 
 /** For people's eyes in the end, on terminals too. */

@@ -42,6 +42,7 @@ const headsMessages = fc.record({
 const hellos = fc.record({
   cluster: fc.option(ids, { nil: undefined }),
   name: names,
+  sequence: fc.tuple(counts, counts),
   heads: fc.array(ids, { maxLength: MAX_HEADS_PER_MESSAGE }),
   main: fc.option(ids, { nil: undefined }),
   addresses: fc.array(texts, { maxLength: 64 }),
@@ -192,6 +193,7 @@ describe('what is no message is refused, and never a crash', () => {
   it.each<[string, object]>([
     ['an id of 19 bytes', { cluster: id.subarray(1) }],
     ['an id as text', { cluster: '0'.repeat(40) }],
+    ['no sequence', { sequence: undefined }],
     ['too many heads', { heads: Array.from({ length: MAX_HEADS_PER_MESSAGE + 1 }, () => id) }],
     ['a name for terminals', { name: '\u001b[2J' }],
     ['an empty name', { name: '' }],
@@ -200,7 +202,7 @@ describe('what is no message is refused, and never a crash', () => {
     ['an address for terminals', { addresses: ['/ip4/\u0007'] }],
     ['too many addresses', { peers: Array.from({ length: 65 }, () => '/ip4/1.2.3.4') }],
   ])('a hello: %s', (_what, change) => {
-    const good = { v: 1, cluster: id, name: 'north', heads: [id], main: id, addresses: [], peers: [] }
+    const good = { v: 1, cluster: id, name: 'north', sequence: [1, 2], heads: [id], main: id, addresses: [], peers: [] }
     expect(decodeHello(encode(good)).name).toBe('north')
     expectProtocol(decodeHello, encode({ ...good, ...change }))
   })

@@ -8,6 +8,7 @@ import {
   MAX_HEADS_PER_MESSAGE,
   newAnnouncingState,
   noteTold,
+  type Sequence,
   stepAnnouncing,
   type Transport,
 } from '@atolldb/core'
@@ -53,6 +54,11 @@ export class Announcer {
     noteTold(this.#machine, main)
   }
 
+  /** Of the newest announcement. */
+  get sequence(): Sequence {
+    return [this.#parts.incarnation, this.#counter]
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
   }
@@ -76,13 +82,13 @@ export class Announcer {
   }
 
   async #announceNow(cluster: CommitId): Promise<void> {
-    const { transport, incarnation, state, graph } = this.#parts
+    const { transport, state, graph } = this.#parts
     const now = state()
     if (now === undefined) return
     const { main } = now
     const { clock } = await graph.node(main)
     const heads = headsToTell(this.#machine, main, now.heads.slice(0, MAX_HEADS_PER_MESSAGE))
-    const sequence = [incarnation, ++this.#counter] as const
-    await transport.broadcast(encodeHeads({ cluster, sequence, heads, main, clock }))
+    this.#counter++
+    await transport.broadcast(encodeHeads({ cluster, sequence: this.sequence, heads, main, clock }))
   }
 }

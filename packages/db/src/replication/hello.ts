@@ -6,6 +6,7 @@ import {
   MAX_ADDRESS_LENGTH,
   MAX_ADDRESSES_PER_HELLO,
   MAX_HEADS_PER_MESSAGE,
+  type Sequence,
   type Transport,
 } from '@atolldb/core'
 import type { BranchState } from '../engine/branch.ts'
@@ -16,16 +17,18 @@ export interface HelloParts {
   readonly transport: Transport
   readonly book: PeerBook
   readonly name: string
+  readonly sequence: Sequence
   readonly cluster: CommitId | undefined
   readonly state: BranchState | undefined
 }
 
 /** What this node says of itself at this moment. */
-export function composeHello({ transport, book, name, cluster, state }: HelloParts): Hello {
+export function composeHello({ transport, book, name, sequence, cluster, state }: HelloParts): Hello {
   const peers = transport.peers().flatMap(({ id }) => book.of(id).addresses)
   return {
     cluster,
     name,
+    sequence,
     heads: (state?.heads ?? []).slice(0, MAX_HEADS_PER_MESSAGE),
     main: state?.main,
     addresses: fitAddresses(transport.addresses()),

@@ -2,6 +2,7 @@ import {
   AtollError,
   type CommitGraph,
   type CommitId,
+  compareSequences,
   decodeHeads,
   disconnectAll,
   type Environment,
@@ -161,9 +162,10 @@ export class Replicator {
   #listen(signal: AbortSignal): void {
     const { transport, repository, graph, cluster } = this.#parts
     this.#undo.push(
-      transport.onPeer(({ type, peer }) =>
-        this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer }),
-      ),
+      transport.onPeer(({ type, peer }) => {
+        if (type === 'connected') this.#book.of(peer).spoken = [0, 0]
+        this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer })
+      }),
       transport.onBroadcast((from, message) => this.#run('heads', () => this.#hearBroadcast(from, message))),
       transport.handle(HELLO_PROTOCOL, (from, stream) =>
         this.#answer(
@@ -215,7 +217,8 @@ export class Replicator {
 
   #hello(): Hello {
     const { cluster, name, state, transport } = this.#parts
-    return composeHello({ transport, book: this.#book, name: name(), cluster: cluster(), state: state() })
+    const { sequence } = this.#announcer
+    return composeHello({ transport, book: this.#book, name: name(), sequence, cluster: cluster(), state: state() })
   }
 
   async #askHeads(peer: NodeId): Promise<void> {
@@ -234,7 +237,6 @@ export class Replicator {
   async #hearHello(peer: NodeId, hello: Hello): Promise<void> {
     const record = this.#book.of(peer)
     record.name = hello.name
-    record.main = hello.main
     record.error = undefined
     if (hello.cluster === undefined) return this.#parts.onChange()
     await this.#pinOnce(hello.cluster)
@@ -242,6 +244,10 @@ export class Replicator {
     if (ours !== hello.cluster) return this.#refuseCluster(peer, ours, hello.cluster)
     record.addresses = hello.addresses
     await this.#parts.meet([...hello.addresses, ...hello.peers])
+    // What it says of its state may have been overtaken on the channel.
+    if (compareSequences(hello.sequence, record.spoken) < 0) return this.#parts.onChange()
+    record.spoken = hello.sequence
+    record.main = hello.main
     await this.#hearing.put(peer, hello)
   }
 
@@ -269,10 +275,9 @@ export class Replicator {
     const now = this.#parts.trustedNowMs()
     if (cluster !== this.#parts.cluster() || (now !== undefined && isAhead(clock, now))) return
     const record = this.#book.of(from)
-    const [incarnation, counter] = sequence
-    const [lastIncarnation, lastCounter] = record.sequence
-    if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
+    if (compareSequences(sequence, record.sequence) <= 0 || compareSequences(sequence, record.spoken) <= 0) return
     record.sequence = sequence
+    record.spoken = sequence
     record.main = main
     this.#announcer.heard(main)
     await this.#hearing.put(from, { heads, main })

@@ -59,6 +59,29 @@ it('a main that is only named is asked about where its heads do not come from el
   await eventually(async () => expect((await a.db.status()).main).toBe(head), SOON_MS)
 })
 
+it('a hello that an announcement has overtaken takes nothing back, and one on a new connection is heard whatever it counts', async () => {
+  const network = new MemoryNetwork()
+  const a = await openNode(network)
+  await a.db.object('farms').put('north', {})
+  const { commit: main } = await a.db.flush()
+  const puppet = await Puppet.start(network, a.db.cluster!, a.port)
+  const mainOfPuppet = async (): Promise<CommitId | undefined> => (await a.db.status()).peers[0]?.main
+  puppet.heads = [main]
+  await puppet.name(main)
+  await puppet.tell(a.self)
+  await eventually(async () => expect(await mainOfPuppet()).toBe(main))
+  const cluster = a.db.cluster!
+  puppet.heads = [cluster]
+  puppet.sequence = [1, 0]
+  await puppet.tell(a.self)
+  // Its answer to this comes later on the same line.
+  await expect(a.db.synced()).resolves.toMatchObject({ main })
+  expect(await mainOfPuppet()).toBe(main)
+  network.cut(a.self, puppet.self)
+  network.heal(a.self, puppet.self)
+  await eventually(async () => expect(await mainOfPuppet()).toBe(cluster))
+})
+
 interface Telling {
   readonly from: string
   readonly heads: readonly CommitId[]

@@ -10,6 +10,7 @@ import {
   HELLO_PROTOCOL,
   MAX_FRAME_BYTES,
   type NodeId,
+  type Sequence,
 } from '@atolldb/core'
 import type { MemoryNetwork, MemoryTransport } from '@atolldb/testkit'
 import { onTestFinished } from 'vitest'
@@ -24,6 +25,8 @@ export class Puppet {
   /** What it tells of, when asked. */
   heads: readonly CommitId[] = []
   cluster: CommitId
+  /** Of its newest message on the channel. */
+  sequence: Sequence = [1, 0]
   script: FetchScript = frames => sendPacks(frames, [])
   /** In place of `script`: answers as it finds right, the request included. */
   answers: ((peer: NodeId, frames: FrameStream) => Promise<void>) | undefined
@@ -73,7 +76,8 @@ export class Puppet {
   async name(main: CommitId): Promise<void> {
     const clock = { ms: Date.now(), counter: 0 }
     const { cluster } = this
-    await this.transport.broadcast(encodeHeads({ cluster, sequence: [1, 1], heads: [], main, clock }))
+    this.sequence = [this.sequence[0], this.sequence[1] + 1]
+    await this.transport.broadcast(encodeHeads({ cluster, sequence: this.sequence, heads: [], main, clock }))
   }
 
   /** Offers commits, and packs when asked for them. */
@@ -85,7 +89,15 @@ export class Puppet {
 
   #hello(): Uint8Array {
     const { cluster, heads } = this
-    return encodeHello({ cluster, name: 'puppet', heads, main: heads[0], addresses: [], peers: [] })
+    return encodeHello({
+      cluster,
+      name: 'puppet',
+      sequence: this.sequence,
+      heads,
+      main: heads[0],
+      addresses: [],
+      peers: [],
+    })
   }
 }
 

@@ -3,6 +3,7 @@ import {
   AtollError,
   ChangeLists,
   type CommitId,
+  compareSequences,
   decodeFetchRequest,
   decodeHeads,
   decodeHello,
@@ -22,6 +23,7 @@ import {
   type NodeId,
   noteTold,
   stepAnnouncing,
+  type Sequence,
   type SyncEffect,
   type SyncEvent,
 } from '@atolldb/core'
@@ -58,7 +60,9 @@ export class NodeSync {
   readonly #held: HeldCommits
   readonly #arrivals = new Turns()
   readonly #sharedByPeer = new Map<number, readonly CommitId[]>()
-  readonly #sequences = new Map<number, readonly [number, number]>()
+  readonly #sequences = new Map<number, Sequence>()
+  /** Of what each peer said last since it connected. */
+  readonly #spoken = new Map<number, Sequence>()
   readonly #adopted = new Set<CommitId>()
   #counter = 0
   #isAnnouncing = false
@@ -83,6 +87,7 @@ export class NodeSync {
   }
 
   onPeer(type: 'connected' | 'disconnected', peer: number): void {
+    this.#spoken.delete(peer)
     this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer: this.#idOf(peer) })
   }
 
@@ -121,7 +126,7 @@ export class NodeSync {
   }
 
   async #announceNow(): Promise<void> {
-    const { world, disk, number } = this.#node
+    const { world, number } = this.#node
     const { position } = this.#life
     if (position === undefined) return
     world.witness.told(number, this.#node.hasDurable(position.main))
@@ -129,8 +134,13 @@ export class NodeSync {
     world.counts.announcements++
     const { main } = position
     const heads = headsToTell(this.#announcing, main, position.heads)
-    const sequence = [disk.starts, ++this.#counter] as const
+    this.#counter++
+    const sequence = this.#sequence()
     world.network.broadcast(number, encodeHeads({ cluster: world.root, sequence, heads, main, clock }))
+  }
+
+  #sequence(): Sequence {
+    return [this.#node.disk.starts, this.#counter]
   }
 
   #hello(): Hello {
@@ -138,6 +148,7 @@ export class NodeSync {
     return {
       cluster: this.#node.world.root,
       name: `node-${this.#node.number}`,
+      sequence: this.#sequence(),
       heads: position?.heads ?? [],
       main: position?.main,
       addresses: [],
@@ -149,7 +160,7 @@ export class NodeSync {
     const { world, number } = this.#node
     this.#attempt(async () => {
       await this.#request(peer, HELLO_PROTOCOL, encodeHello(this.#hello()), async content => {
-        await this.#hear(peer, decodeHello(content as Uint8Array).heads)
+        await this.#hearHello(peer, decodeHello(content as Uint8Array))
       })
       world.trace(number, `exchanged heads with ${peer}`)
     })
@@ -169,16 +180,22 @@ export class NodeSync {
     const { heads, main, sequence, clock } = decodeHeads(bytes)
     const now = this.#trustedNowMs()
     if (now !== undefined && isAhead(clock, now)) return
-    const [incarnation, counter] = sequence
-    const [lastIncarnation, lastCounter] = this.#sequences.get(from) ?? [0, 0]
-    if (incarnation < lastIncarnation || (incarnation === lastIncarnation && counter <= lastCounter)) return
+    for (const last of [this.#sequences.get(from), this.#spoken.get(from)])
+      if (last !== undefined && compareSequences(sequence, last) <= 0) return
     this.#sequences.set(from, sequence)
+    this.#spoken.set(from, sequence)
     noteTold(this.#announcing, main)
     if (heads.length === 0 && !this.#node.disk.objects.hasNow(main))
       return this.#take({ type: 'main-named', peer: this.#idOf(from), main })
     // Most of what is told is known.
     if (heads.every(head => this.#adopted.has(head))) return
     this.#node.run('hear', () => this.#hear(from, heads))
+  }
+
+  async #hearHello(from: number, { sequence, heads }: Hello): Promise<void> {
+    if (compareSequences(sequence, this.#spoken.get(from) ?? [0, 0]) < 0) return
+    this.#spoken.set(from, sequence)
+    await this.#hear(from, heads)
   }
 
   async #hear(from: number, heads: readonly CommitId[]): Promise<void> {
@@ -321,7 +338,7 @@ export class NodeSync {
 
   async *#answerHello(from: number, bytes: Uint8Array): AsyncGenerator<Frame> {
     const theirs = decodeHello(bytes)
-    this.#node.run('hear', () => this.#hear(from, theirs.heads))
+    this.#node.run('hear', () => this.#hearHello(from, theirs))
     const ours = encodeHello(this.#hello())
     yield { sizeBytes: ours.length, content: ours }
   }
