@@ -1,5 +1,5 @@
 /** Changes that may wait for the view or for a commit before writers have to wait too. */
-export const MAX_WAITING_BYTES = 96 * 1024 * 1024
+export const MAX_WAITING_BYTES = 48 * 1024 * 1024
 
 /** Back-pressure: where writers wait until there is room. */
 export class Room {

@@ -9,7 +9,7 @@ const QUIET_MS = 5
 const QUICK_SEALS = 8
 /** So much may wait while writes keep coming: a burst is over sooner if it is not sealed at once. */
 const BURST_CHANGES = 12 * MAX_COMMIT_CHANGES
-const BURST_BYTES = 4 * MAX_COMMIT_VALUE_BYTES
+const BURST_BYTES = 2.5 * MAX_COMMIT_VALUE_BYTES
 const RETRY_MS = 1_000
 
 /**

@@ -1,8 +1,10 @@
 import type { View } from '../view/view.ts'
 import type { ViewMark, ViewPosition } from '../view/encoding.ts'
-import { cellToViewChange, type MemoryTable } from './memory-table.ts'
+import { type Cell, cellToViewChange, type MemoryTable } from './memory-table.ts'
 
 const VIEW_BATCH_CELLS = 1_000
+/** A batch is copied more than once on its way, into memory that outlives it. */
+const VIEW_BATCH_BYTES = 2 * 1024 * 1024
 /** So long single writes gather. */
 const REST_MS = 20
 
@@ -115,14 +117,25 @@ export class ViewWriter {
     const from = view.mark
     if (cells.length === 0 && from !== undefined && isSameMark(from, mark)) return
     const underWay = from && { ...from, next: { main: mark.main, sequence: mark.sequence } }
-    for (let start = 0; start === 0 || start < cells.length; start += VIEW_BATCH_CELLS) {
-      const batch = cells.slice(start, start + VIEW_BATCH_CELLS)
-      const isLast = start + VIEW_BATCH_CELLS >= cells.length
-      await view.apply(batch.map(cellToViewChange), isLast ? mark : underWay)
+    let start = 0
+    do {
+      const end = batchEnd(cells, start)
+      const batch = cells.slice(start, end)
+      await view.apply(batch.map(cellToViewChange), end === cells.length ? mark : underWay)
       table.taken(batch)
       this.#parts.onTaken()
-    }
+      start = end
+    } while (start < cells.length)
   }
+}
+
+/** Up to where cells go into one batch: one at least, if there is one. */
+function batchEnd(cells: readonly Cell[], start: number): number {
+  const most = Math.min(start + VIEW_BATCH_CELLS, cells.length)
+  let bytes = 0
+  let end = start
+  while (end < most && (end === start || bytes < VIEW_BATCH_BYTES)) bytes += cells[end++]!.content?.bytes.length ?? 0
+  return end
 }
 
 function isSameMark(a: ViewMark, b: ViewMark): boolean {

@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { unlink } from 'node:fs/promises'
 import { assert } from '@atolldb/core'
 import { randomSuffix, writeNewFile } from '../files/durable-files.ts'
+import { encodePackIndexInSlices } from '../packs/encode-pack-index.ts'
 import { inflateExactly } from '../packs/inflate.ts'
 import type { PackFile } from '../packs/pack-file.ts'
 import { parseBaseDistance, parseEntryHeader } from '../packs/pack-format.ts'
-import { PackIndexBuilder } from '../packs/pack-index-builder.ts'
 import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
 import { compress } from './compress.ts'
 import { DeltaSearch, MAX_CHAIN } from './delta-search.ts'
@@ -87,7 +87,9 @@ export async function mergePacks(
       await merge.copy(source, options)
     }
     const { checksum, sizeBytes } = await writer.finish(options.modified)
-    const index = await merge.index.buildInSlices(checksum, options.pace)
+    const { count, ids, crcs, writtenAt } = table
+    const columns = { count, ids, crcs, offsets: writtenAt }
+    const index = await encodePackIndexInSlices(columns, checksum, options.pace)
     assert(index !== undefined, 'no object was taken twice')
     const indexPath = join(directory, `${prefix}idx_${randomSuffix()}`)
     await writeNewFile(indexPath, [index], { mode: 0o444 })
@@ -109,7 +111,6 @@ export async function discardMerged({ temporary }: MergedPack): Promise<void> {
 }
 
 class Merge {
-  readonly index = new PackIndexBuilder()
   readonly #table: ObjectTable
   readonly #contents: ObjectContents
   readonly #entries: SourceEntries
@@ -184,9 +185,10 @@ class Merge {
   }
 
   async #write(number: number, size: number, stream: Uint8Array, base = -1): Promise<void> {
-    const { writtenAt, writtenBases, depths, ids } = this.#table
+    const { writtenAt, writtenBases, depths, crcs } = this.#table
     const offset = this.#writer.offset
-    const crc = await this.#writer.add(
+    // That of the entry in its source has served.
+    crcs[number] = await this.#writer.add(
       this.#table.typeOf(number),
       size,
       stream,
@@ -195,6 +197,5 @@ class Merge {
     writtenAt[number] = offset
     writtenBases[number] = base
     depths[number] = base < 0 ? 0 : depths[base]! + 1
-    this.index.addBinary(ids, number * OBJECT_ID_BYTES, offset, crc)
   }
 }

@@ -16,6 +16,7 @@ export class ObjectTable {
   readonly offsets: Float64Array
   /** Of the entry in its source, in bytes. */
   readonly lengths: Float64Array
+  /** Of the entry in its source; once it is written, of that. */
   readonly crcs: Uint32Array
   readonly types: Uint8Array
   readonly forms: Uint8Array

@@ -8,6 +8,7 @@ import { hashObject } from '../objects/object-id.ts'
 import { PackBuilder } from '../packs/pack-builder.ts'
 import { CHECKSUM_BYTES, PACK_HEADER_BYTES, parsePackHeader } from '../packs/pack-format.ts'
 import type { PackedBytes, PackFile } from '../packs/pack-file.ts'
+import { encodePackIndexInSlices } from '../packs/encode-pack-index.ts'
 import { PackIndexBuilder } from '../packs/pack-index-builder.ts'
 import type { MemoryPackIndex } from '../packs/pack-index.ts'
 import { TEMPORARY_PREFIX, writePack } from '../repository/install-pack.ts'
@@ -138,7 +139,7 @@ async function makeIndex(path: string, pace: Pace): Promise<{ bytes: Buffer; obj
       if (!('id' in found)) throw new MalformedObject('an entry is damaged')
       builder.add(found.id, found.offset, found.crc)
     }
-    const bytes = await builder.buildInSlices(checksum, pace)
+    const bytes = await encodePackIndexInSlices(builder.columns, checksum, pace)
     if (bytes === undefined || builder.count !== count) throw new MalformedObject('its entries are not what it counts')
     return { bytes, objects: count }
   })

@@ -4,6 +4,7 @@ import { assert, type ObjectId } from '@atolldb/core'
 import { hashObject, type ObjectType } from '../objects/object-id.ts'
 import { encodePackHeader, LONGEST_ENTRY_HEADER, PACK_HEADER_BYTES, writeEntryHeader } from './pack-format.ts'
 import { inflateExactly } from './inflate.ts'
+import { encodePackIndex } from './encode-pack-index.ts'
 import { PackIndexBuilder } from './pack-index-builder.ts'
 import { storedLength, writeStored } from './stored-deflate.ts'
 
@@ -102,7 +103,7 @@ export class PackBuilder {
     for (const chunk of chunks) sha1.update(chunk)
     const checksum = sha1.digest()
     chunks.push(checksum)
-    const index = this.#index.build(checksum)
+    const index = encodePackIndex(this.#index.columns, checksum)
     assert(index !== undefined, 'no object was added twice')
     return { name: checksum.toString('hex'), objectCount: this.objectCount, chunks, index }
   }

@@ -7,6 +7,7 @@ import { ByteSource } from './byte-source.ts'
 import { inflateExactly, longestStream } from './inflate.ts'
 import { KeptContents } from './kept-contents.ts'
 import { LONGEST_ENTRY_HEADER, PACK_HEADER_BYTES, parseEntryHeader, parsePackHeader } from './pack-format.ts'
+import { encodePackIndexInSlices } from './encode-pack-index.ts'
 import { PackIndexBuilder } from './pack-index-builder.ts'
 import type { PackLimits } from './pack-limits.ts'
 import { TimeSlice } from './time-slice.ts'
@@ -85,7 +86,7 @@ export async function receivePackFile(
     bytes.takeTo(PACK_HEADER_BYTES)
     const { entries, table, kept } = await receiveObjects(bytes, count, limits)
     const checksum = await bytes.takeChecksum()
-    const index = await entries.buildInSlices(checksum, new TimeSlice())
+    const index = await encodePackIndexInSlices(entries.columns, checksum, new TimeSlice())
     if (index === undefined) throw new MalformedObject('a pack with an object twice')
     await bytes.finish()
     return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table, kept }
