@@ -40,6 +40,7 @@ describe('the command line', () => {
     ['CSV without an id', ['import', 'farms', '-', '--format', 'csv']],
     ['a List with an id', ['import', 'farms', '-', '--format', 'csv', '--list', '--id', 'x']],
     ['peers to ask for no repair', ['doctor', '--bootstrap', '/ip4/127.0.0.1/tcp/4001']],
+    ['two things for the doctor to do', ['doctor', '--repair', '--reclock']],
     ['a choice that is none', ['import', 'farms', '-', '--format', 'csv', '--id', 'x', '--on-duplicate', 'both']],
   ])('refuses %s with 2, and prints no data', async (_what, args) => {
     const { code, stdout, stderr } = await atoll(...args)

@@ -68,7 +68,7 @@ export function describeState(parts: StatusParts, viewFailure: Error | undefined
     return {
       state: 'degraded',
       reason: 'the wall clock is behind what this node has already seen',
-      next: "set this machine's clock",
+      next: "set this machine's clock; if it is right now and was ahead before: atoll down, then atoll doctor --reclock",
     }
   if (parts.isOffline()) return { state: 'offline', reason: 'taken offline by its operator', next: 'atoll online' }
   if (!parts.hasNetwork || replicator === undefined)

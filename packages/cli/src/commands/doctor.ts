@@ -26,11 +26,13 @@ export function addDoctor(program: Command, io: Io): void {
     )
     .option('--new-identity', 'with --repair: where the key is damaged, become a new node')
     .option('--rebuild', 'throw the view away, so that it is made anew')
+    .option('--reclock', "seal this node's commits again whose clocks are ahead, so that others hold them back no more")
+    .option('--without-others', 'with --reclock: leave out commits of other nodes that are ahead too')
     .action(async (options: DoctorOptions, command: Command) => {
       const invocation = invocationOf(command, io)
+      checkOptions(options)
+      if (options.reclock === true) return reclockHere(options, invocation)
       if (options.repair === true) return repairHere(options, invocation)
-      if (options.from !== undefined || options.bootstrap !== undefined || options.newIdentity === true)
-        throw invalid('options', '--from, --bootstrap and --new-identity go with --repair')
       const { directory, out } = invocation
       const { diagnose, rebuild } = await import('atolldb')
       if (options.rebuild === true) await rebuild(directory, { lockWaitMs: LOCK_WAIT_MS })
@@ -49,6 +51,29 @@ interface DoctorOptions {
   readonly bootstrap?: string[]
   readonly newIdentity?: boolean
   readonly rebuild?: boolean
+  readonly reclock?: boolean
+  readonly withoutOthers?: boolean
+}
+
+/** @throws INVALID */
+function checkOptions({ repair, rebuild, reclock, ...options }: DoctorOptions): void {
+  if ([repair, rebuild, reclock].filter(asked => asked === true).length > 1)
+    throw invalid('options', 'one of --repair, --rebuild and --reclock at a time')
+  const { from, bootstrap, newIdentity, withoutOthers } = options
+  if (repair !== true && (from !== undefined || bootstrap !== undefined || newIdentity === true))
+    throw invalid('options', '--from, --bootstrap and --new-identity go with --repair')
+  if (reclock !== true && withoutOthers === true) throw invalid('options', '--without-others goes with --reclock')
+}
+
+async function reclockHere({ withoutOthers = false }: DoctorOptions, { directory, out }: Invocation): Promise<void> {
+  const { reclock } = await import('atolldb')
+  const done = await reclock(directory, { lockWaitMs: LOCK_WAIT_MS, withoutOthers })
+  if (out.json) return out.object({ schema: 'atoll/reclock/v1', ...done })
+  const { resealed, leftOut, ref } = done
+  if (ref === undefined) return out.note('nothing to do: no commit is ahead of the clock of this machine')
+  for (const { from, to } of resealed) await out.line(`${from} is ${to ?? 'in what is there already'}`)
+  for (const id of leftOut) await out.line(`${id} left out`)
+  out.note(`${count(resealed.length, 'commit')} sealed again; what was before is kept as ${ref}`)
 }
 
 async function repairHere(

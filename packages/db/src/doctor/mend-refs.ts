@@ -3,9 +3,11 @@ import { type CommitGraph, type CommitId, type GraphNode, isObjectId } from '@at
 import type { Repository } from '@atolldb/git'
 import type { DataDirectory } from '../directory/data-directory.ts'
 import { MAIN_REF, WAITING_PREFIX } from '../engine/branch.ts'
+import { reclockedCommits } from '../engine/before-reclock.ts'
 import { laterOf } from '../engine/lost-main.ts'
+import { readableNode } from '../engine/readable-node.ts'
 import { checkGraph } from './check-graph.ts'
-import { readableNode, walkReadable } from './remembered.ts'
+import { walkReadable } from './remembered.ts'
 import { setAside } from './set-aside.ts'
 
 /** Sets files of refs that cannot be read aside; the name of a head that waits says what it was. */
@@ -34,7 +36,9 @@ export async function mendMain(
 ): Promise<CommitId | undefined> {
   const main = (await repository.readRef(MAIN_REF)) as CommitId | undefined
   if (main !== undefined && (await readableNode(graph, main)) !== undefined) return undefined
-  const latest = (await latestOf(graph, remembered)) ?? (await latestOf(graph, await repository.listCommits()))
+  const replaced = await reclockedCommits(repository, graph)
+  const latest =
+    (await latestOf(graph, remembered, replaced)) ?? (await latestOf(graph, await repository.listCommits(), replaced))
   if (latest === undefined) return undefined
   await repository.updateRef(MAIN_REF, latest.id, main)
   return latest.id
@@ -55,7 +59,8 @@ export async function nameOtherHeads(
   if (main === undefined) return []
   const within = await walkReadable(graph, [main])
   const others: GraphNode[] = []
-  const apart = [...adopted].filter(id => !within.has(id))
+  const replaced = await reclockedCommits(repository, graph)
+  const apart = [...adopted].filter(id => !within.has(id) && !replaced.has(id))
   for (const id of await walkReadable(graph, apart)) {
     const node = within.has(id) ? undefined : await readableNode(graph, id)
     if (node !== undefined && node.type !== 'merge') others.push(node)
@@ -71,10 +76,14 @@ export async function nameOtherHeads(
   return named
 }
 
-async function latestOf(graph: CommitGraph, ids: Iterable<CommitId | undefined>): Promise<GraphNode | undefined> {
+async function latestOf(
+  graph: CommitGraph,
+  ids: Iterable<CommitId | undefined>,
+  replaced: ReadonlySet<CommitId>,
+): Promise<GraphNode | undefined> {
   let latest: GraphNode | undefined
   for (const id of new Set(ids)) {
-    const node = id === undefined ? undefined : await readableNode(graph, id)
+    const node = id === undefined || replaced.has(id) ? undefined : await readableNode(graph, id)
     if (node !== undefined) latest = laterOf(latest, node)
   }
   return latest

@@ -1,5 +1,6 @@
-import { type Clock, type CommitGraph, type CommitId, compareClock, type GraphNode, isAtollError } from '@atolldb/core'
+import { type Clock, type CommitGraph, type CommitId, compareClock, type GraphNode } from '@atolldb/core'
 import type { DataDirectory } from '../directory/data-directory.ts'
+import { readableNode } from '../engine/readable-node.ts'
 import { readMoves } from '../history/moves.ts'
 import { withViewCopy } from './check-view.ts'
 import { readIntactFrames } from './mend-journal.ts'
@@ -56,15 +57,4 @@ export async function walkReadable(
     }
   }
   return commits
-}
-
-/** Undefined for a commit that is missing, damaged, or none that Atoll writes. */
-export async function readableNode(graph: CommitGraph, id: CommitId): Promise<GraphNode | undefined> {
-  try {
-    return await graph.node(id)
-  } catch (error) {
-    if (isAtollError(error, 'MISSING') || isAtollError(error, 'CORRUPT') || isAtollError(error, 'REFUSED'))
-      return undefined
-    throw error
-  }
 }

@@ -13,6 +13,7 @@ import type { DataDirectory } from '../directory/data-directory.ts'
 import { loadIdentity } from '../directory/identity.ts'
 import { SettingsFile, settingsFile } from '../directory/settings.ts'
 import { MAIN_REF, WAITING_PREFIX } from '../engine/branch.ts'
+import { readableNode } from '../engine/readable-node.ts'
 import {
   type Diagnosis,
   type DiagnoseOptions,
@@ -28,7 +29,7 @@ import { mendJournal } from './mend-journal.ts'
 import { mendMain, nameOtherHeads, setDamagedRefsAside } from './mend-refs.ts'
 import { mendFormat, mendSettings, replaceIdentity } from './mend-settings.ts'
 import type { ObjectSource } from './object-source.ts'
-import { ownHistory, pastMains, readableNode, rememberedCommits } from './remembered.ts'
+import { ownHistory, pastMains, rememberedCommits } from './remembered.ts'
 import { openFrom, Restoring } from './restoring.ts'
 import { setAside } from './set-aside.ts'
 
@@ -155,12 +156,14 @@ class Mending {
       before === undefined ? hasBegunOnce(this.#directory) : (await readableNode(graph, before)) === undefined
     await restoring.restore([...(await namedByRefs(repository)), ...remembered], { askPeers: await isLost() })
     if (!(await isLost())) return undefined
-    const mainOfPeers = await restoring.mainOfPeers()
-    const known = [...remembered, mainOfPeers].filter(id => id !== undefined)
+    const past = [...remembered, ...(await pastMains(this.#directory))]
+    // Where only the ref is lost, nobody need be asked.
+    const mainOfPeers = (await areReadable(graph, past)) ? undefined : await restoring.mainOfPeers()
+    const known = mainOfPeers === undefined ? past : [...past, mainOfPeers]
     const moved = await mendMain(repository, graph, known)
     if (moved === undefined) return undefined
     this.done.push(`${MAIN_REF}: put to ${moved}`)
-    const others = await nameOtherHeads(repository, graph, [...known, ...(await pastMains(this.#directory))])
+    const others = await nameOtherHeads(repository, graph, known)
     for (const id of others) this.done.push(`${WAITING_PREFIX}${id}: named; it is merged when the node opens`)
     if (before !== undefined) this.lost.push(lostMain(before, mainOfPeers !== undefined))
     return moved
@@ -231,6 +234,12 @@ class Mending {
       this.lost.push(from === to ? `entry ${from} of the journal` : `entries ${from} to ${to} of the journal`)
     this.lost.push('of the journal, what may have followed its last intact entry')
   }
+}
+
+/** False where there are none. */
+async function areReadable(graph: CommitGraph, commits: readonly CommitId[]): Promise<boolean> {
+  for (const id of commits) if ((await readableNode(graph, id)) === undefined) return false
+  return commits.length > 0
 }
 
 function lostMain(commit: CommitId, isWithPeers: boolean): string {

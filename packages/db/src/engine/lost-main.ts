@@ -1,6 +1,7 @@
 import { AtollError, type CommitGraph, type CommitId, compareClock, type GraphNode } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { Log } from '../api/database.ts'
+import { reclockedCommits } from './before-reclock.ts'
 import { type Branch, MAIN_REF } from './branch.ts'
 
 export interface LostMainParts {
@@ -23,7 +24,9 @@ export async function restoreLostMain(
   if (branch.state !== undefined) return
   const known = [...new Set(remembered)].filter(id => id !== undefined)
   let latest: GraphNode | undefined
-  for (const id of known) if (await repository.has(id)) latest = laterOf(latest, await graph.node(id))
+  const replaced = await reclockedCommits(repository, graph)
+  for (const id of known)
+    if (!replaced.has(id) && (await repository.has(id))) latest = laterOf(latest, await graph.node(id))
   if (latest === undefined) {
     if (known.length > 0 || hasBegun) throw lostMain(repository)
     return

@@ -5,6 +5,7 @@ import {
   divergence,
   isAhead,
   MAX_COMMITS_HELD_BACK,
+  type NodeId,
 } from '@atolldb/core'
 import { breathe } from '../scheduling/breathe.ts'
 
@@ -67,6 +68,22 @@ export class HeldCommits {
     }
     const apart = new Set(left.map(node => node.id))
     return { free, tips: [...tips], known: commits.filter(id => !apart.has(id)) }
+  }
+
+  /**
+   * A node told all its heads, which we have, and they do not lead to commits of its own that we hold back: it has replaced them
+   * (`reclock`), or lost them. They would come back as concurrent with what it made of them, so they are not waited for. One that told
+   * older heads tells these again, and they are held as before.
+   */
+  async forgetReplaced(graph: CommitGraph, author: NodeId, heads: readonly CommitId[]): Promise<void> {
+    const isOwn = ({ stamp }: DataNode): boolean => stamp.node === author
+    const held = [...this.#nodeById.values()]
+    const own = held.filter(isOwn).map(({ id }) => id)
+    if (own.length === 0) return
+    // What another node built upon stays with it.
+    const wanted = [...heads, ...held.filter(node => !isOwn(node)).map(({ id }) => id)]
+    const { left } = await divergence(graph, own, wanted, { breathe })
+    for (const node of left) if (isOwn(node)) this.#nodeById.delete(node.id)
   }
 
   /** They are adopted. */

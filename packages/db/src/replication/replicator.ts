@@ -12,6 +12,7 @@ import {
   type Hello,
   isAhead,
   isAtollError,
+  MAX_HEADS_PER_MESSAGE,
   isFetching,
   newSyncState,
   type NodeId,
@@ -297,6 +298,9 @@ export class Replicator {
     if (present.length + adopted.length > 0) record.shared = [...present, ...adopted]
     this.#take({ type: 'heads-told', peer, unknown: missing })
     if (present.length > 0) await this.#arrivals.run(() => this.#adopt(present))
+    // Where it told them all.
+    if (missing.length === 0 && heads.length > 0 && heads.length < MAX_HEADS_PER_MESSAGE)
+      await this.#held.forgetReplaced(this.#parts.graph, peer, heads)
     this.#parts.onChange()
   }
 

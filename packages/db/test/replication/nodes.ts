@@ -21,15 +21,21 @@ export interface TestNodeOptions extends OpenOptions {
   /** Ports of nodes to join by. */
   readonly joins?: readonly number[]
   readonly directory?: string
+  /** Its id on the network: else one of the network's own. */
+  readonly self?: NodeId
 }
 
 let lastPort = 0
 
 /** Opens a node; closed when the test ends. */
 export async function openNode(network: MemoryNetwork, options: TestNodeOptions = {}): Promise<TestNode> {
-  const { port = 20_000 + ++lastPort, joins = [], directory = temporaryDirectory(), ...rest } = options
+  const { port = 20_000 + ++lastPort, joins = [], directory = temporaryDirectory(), self, ...rest } = options
   const bootstrap = joins.map(other => `/memory/${other}`)
-  const transport = network.createTransport({ listen: [`/memory/${port}`], bootstrap })
+  const transport = network.createTransport({
+    listen: [`/memory/${port}`],
+    bootstrap,
+    ...(self === undefined ? {} : { self }),
+  })
   const db = await open(directory, {
     name: `node-${port}`,
     durability: 'os',
