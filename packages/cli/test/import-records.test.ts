@@ -72,7 +72,8 @@ describe('a row becomes a record', () => {
     expect(operationOf({ id: 'a', value: null }, exported)).toMatchObject({ id: 'a', value: null })
     expect(operationOf({ id: '', bytes: 'AQI=' }, exported)).toMatchObject({ id: '', value: Uint8Array.of(1, 2) })
     const id = '01j0000000000000000000000a'
-    expect(operationOf({ id, value: 1 }, readings)).toEqual({ op: 'insert', list: 'readings', value: 1 })
+    expect(operationOf({ id, value: 1 }, readings)).toEqual({ op: 'restore', list: 'readings', id, value: 1 })
+    expect(operationOf({ id: id.toUpperCase(), value: 1 }, readings)).toMatchObject({ id })
   })
 
   it('leaves a reading alone that has an id and a value of its own', () => {

@@ -55,6 +55,8 @@ export interface ListClient<T = JsonValue> extends CollectionClient<T> {
   insert(value: T, options?: WriteOptions): Promise<string>
   /** All or nothing, in order. */
   insertMany(values: readonly T[], options?: WriteOptions): Promise<string[]>
+  /** Puts a record back under the id that it had. @throws EXISTS when it is there with another value */
+  restore(id: string, value: T, options?: WriteOptions): Promise<void>
 }
 
 /** How many records `getMany` asks for at once. */
@@ -173,6 +175,10 @@ export function createListClient<T>(door: HttpDoor, name: string): ListClient<T>
     async insertMany(values, { signal } = {}) {
       const body = encodeJson(values.map(value => ({ op: 'insert', list: name, value })))
       return (await door.json<{ ids: string[] }>({ method: 'POST', path: '/v1/batch', headers, body, signal })).ids
+    },
+    async restore(id, value, { signal } = {}) {
+      const body = encodeJson([{ op: 'restore', list: name, id, value }])
+      await door.json({ method: 'POST', path: '/v1/batch', headers, body, signal })
     },
   }
 }

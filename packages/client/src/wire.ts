@@ -29,6 +29,7 @@ export type BatchOperation =
   | { readonly op: 'patch'; readonly object: string; readonly id: string; readonly patch: unknown }
   | { readonly op: 'delete'; readonly object: string; readonly id: string }
   | { readonly op: 'insert'; readonly list: string; readonly value: unknown }
+  | { readonly op: 'restore'; readonly list: string; readonly id: string; readonly value: unknown }
   | { readonly op: 'delete'; readonly list: string; readonly id: string }
 
 /** Settings of a collection. */

@@ -13,6 +13,7 @@ import { jsonResponse } from './responses.ts'
  *     { "op": "patch", "object": name, "id": id, "patch": JSON }
  *     { "op": "delete", "object": name, "id": id }
  *     { "op": "insert", "list": name, "value": JSON }
+ *     { "op": "restore", "list": name, "id": id, "value": JSON }
  *     { "op": "delete", "list": name, "id": id }
  *
  * and the answer `{ "ids": [...] }` has the id of each one's record, in order.
@@ -80,13 +81,14 @@ async function onObject(tx: Transaction, op: string, members: Members): Promise<
   }
 }
 
-function onList(tx: Transaction, op: string, members: Members): string {
+async function onList(tx: Transaction, op: string, members: Members): Promise<string> {
   if (members.has('object')) throw invalid('operation', 'names an Object and a List')
   const list = tx.list<unknown>(text(members, 'list'))
   if (op === 'insert') return list.insert(required(members, 'value'))
-  if (op !== 'delete') throw unsupported(op, 'a List')
+  if (op !== 'delete' && op !== 'restore') throw unsupported(op, 'a List')
   const id = text(members, 'id')
-  list.delete(id)
+  if (op === 'delete') list.delete(id)
+  else await list.restore(id, required(members, 'value'))
   return id
 }
 

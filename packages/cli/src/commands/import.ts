@@ -117,7 +117,7 @@ async function* counted(
 function noteInsertsAgain(records: number, collection: string, out: Output): void {
   if (records > 0)
     out.note(
-      `${collection} has ${count(records, 'record')} already: these are added, even those that were imported before`,
+      `${collection} has ${count(records, 'record')} already: rows without an id of a List are added, even those that were imported before`,
     )
 }
 

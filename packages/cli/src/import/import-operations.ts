@@ -13,7 +13,7 @@ export interface ImportTarget {
   readonly idField: string | undefined
 }
 
-/** One record to write, with the line it came from. `id` is undefined in a List, which chooses its own. */
+/** One record to write, with the line it came from. `id` is undefined where a List is to choose one. */
 export interface ImportRecord {
   readonly line: number
   readonly id: string | undefined
@@ -42,9 +42,16 @@ function listRecord(row: JsonValue, line: number, { collection }: ImportTarget):
   const exported = asExportedRecord(row)
   // Readings may well have an id and a value of their own: only a List's own id marks a line of `ls --json`.
   const isOurs = exported !== undefined && 'value' in exported && isListRecordId(exported.id)
-  const value = isOurs ? exported.value : row
-  const sizeBytes = checkValue(value)
-  return { line, id: undefined, operation: { op: 'insert', list: collection, value }, sizeBytes }
+  if (!isOurs)
+    return {
+      line,
+      id: undefined,
+      operation: { op: 'insert', list: collection, value: row },
+      sizeBytes: checkValue(row),
+    }
+  const { value } = exported
+  const id = parseListRecordId(exported.id)
+  return { line, id, operation: { op: 'restore', list: collection, id, value }, sizeBytes: checkValue(value) }
 }
 
 function objectRecord(row: Extract<ParsedRow, { value: JsonValue }>, target: ImportTarget): ImportRecord {

@@ -9,6 +9,9 @@ const BATCH_RECORDS = 1_000
 /** A batch of large values ends earlier: a commit holds 16 MiB. */
 const BATCH_BYTES = 8 * 1024 * 1024
 
+/** What a node refuses a record for. */
+const badRowCodes = ['INVALID', 'TOO_LARGE', 'SCHEMA', 'EXISTS'] as const
+
 export interface ImportOptions extends ImportTarget {
   /** Leave bad rows out instead of stopping at the first. */
   readonly skipBad: boolean
@@ -35,7 +38,7 @@ export async function importRecords(
     await run.writeBatch()
   } catch (error) {
     // Bad rows and a text that is no CSV or JSON from some line on; a storage failure is told as such.
-    if (hasCode(error, 'INVALID', 'TOO_LARGE')) throw new ImportStopped(error as Error, run.progress())
+    if (hasCode(error, ...badRowCodes)) throw new ImportStopped(error as Error, run.progress())
     throw error
   }
   return run.progress()
@@ -121,7 +124,7 @@ class ImportRun {
   #dropRefused(error: unknown): void {
     const index = error instanceof ClientError ? error.operation : undefined
     const record = index === undefined ? undefined : this.#batch[index]
-    if (record === undefined || !hasCode(error, 'INVALID', 'TOO_LARGE')) throw error
+    if (record === undefined || !hasCode(error, ...badRowCodes)) throw error
     const { code, message, data } = error as ClientError
     this.#skip(atLine(new AtollError(code as 'INVALID', message, data as AtollError<'INVALID'>['data']), record.line))
     this.#batch = this.#batch.filter(other => other !== record)

@@ -105,6 +105,11 @@ export interface ListCollection<T = JsonValue> extends ReadableCollection<T> {
   insert(value: T, options?: WriteOptions): Promise<string>
   /** All or nothing, in order. */
   insertMany(values: readonly T[], options?: WriteOptions): Promise<string[]>
+  /**
+   * Puts a record back under the id that it had: one from an export, of another cluster, or deleted here. One that is there with
+   * that value is left as it is. @throws EXISTS when it has another value, INVALID for an id that is no ULID
+   */
+  restore(id: string, value: T, options?: WriteOptions): Promise<void>
 }
 
 export interface TupleOptions {

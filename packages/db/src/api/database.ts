@@ -92,6 +92,8 @@ export interface TransactionList<T> {
   get(id: string): Promise<T | undefined>
   /** The new record's id. */
   insert(value: T): string
+  /** As a List's `restore`. @throws EXISTS */
+  restore(id: string, value: T): Promise<void>
   delete(id: string): void
 }
 

@@ -7,6 +7,7 @@ import type { ViewContent } from '../view/encoding.ts'
 import type { NextListId } from '../engine/list-ids.ts'
 import { checkBatchSize } from './batch-size.ts'
 import { StoredCollection } from './readable-collection.ts'
+import { checkRestorable, recordChanges } from './writes.ts'
 
 /** Immutable records with ULIDs for ids. */
 export class StoredListCollection<T> extends StoredCollection<T> implements ListCollection<T> {
@@ -40,6 +41,15 @@ export class StoredListCollection<T> extends StoredCollection<T> implements List
       const changes = contents.map(content => this.#newRecord(content))
       checkBatchSize(changes)
       return { changes, result: changes.map(change => change.id) }
+    }, options.signal)
+  }
+
+  async restore(id: string, value: T, options: WriteOptions = {}): Promise<void> {
+    const content = listContent(value)
+    const ref = this.ref(id)
+    return this.store.write(() => {
+      const isThere = checkRestorable(ref, this.store.read(ref), content)
+      return { changes: isThere ? [] : recordChanges(this.store, ref, content), result: undefined }
     }, options.signal)
   }
 

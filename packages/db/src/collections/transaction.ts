@@ -19,7 +19,7 @@ import type { ViewContent } from '../view/encoding.ts'
 import { checkBatchSize } from './batch-size.ts'
 import { listContent } from './list-collection.ts'
 import { mergePatch, parsePatch } from './merge-patch.ts'
-import { checkAbsent, checkPresent, recordChanges } from './writes.ts'
+import { checkAbsent, checkPresent, checkRestorable, recordChanges } from './writes.ts'
 
 interface Write {
   readonly ref: RecordRef
@@ -82,6 +82,14 @@ export class StoreTransaction implements Transaction {
         this.#write(target, listContent(value))
         return target.id
       },
+      restore: (id, value) =>
+        this.#store.readSafely(() => {
+          const target = ref(id)
+          const content = listContent(value)
+          // Of the database too, whatever this transaction deletes: in one commit no line changes.
+          checkRestorable(target, this.#store.read(target), content)
+          if (!checkRestorable(target, this.#read(target), content)) this.#write(target, content)
+        }),
       delete: id => this.#write(ref(id), undefined),
     }
   }

@@ -49,6 +49,13 @@ export function checkAbsent(ref: RecordRef, current: ViewContent | undefined): v
     throw new AtollError('EXISTS', `${ref.collection}/${ref.id} exists`, { collection: ref.collection, id: ref.id })
 }
 
+/** A record of a List is immutable: is it there already, with that content? @throws EXISTS when it has another one */
+export function checkRestorable(ref: RecordRef, current: ViewContent | undefined, content: ViewContent): boolean {
+  const isThere = current !== undefined && contentVersion(current) === contentVersion(content)
+  if (!isThere) checkAbsent(ref, current)
+  return isThere
+}
+
 /** @throws MISSING */
 export function checkPresent(ref: RecordRef, current: ViewContent | undefined): asserts current is ViewContent {
   if (current === undefined)

@@ -32,6 +32,7 @@ import type { SortedEntries } from './lineage.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import type { RecordStore } from './record-store.ts'
+import { fittingEntries } from './fitting-entries.ts'
 import { type Author, composeSeal, type SealParent } from './seal.ts'
 
 export interface HistoryParts {
@@ -256,14 +257,21 @@ export class History {
     if (last > 0) await journal.sealed(last, branch.state.main)
   }
 
+  /** Entries made upon another main, as a chain of commits upon that: the last of them, if they change anything. */
   async #sealUpon(main: CommitId, entries: readonly JournalEntry[]): Promise<CommitId[]> {
     const { graph, repository, author } = this.#parts
-    const { tree, clock } = await graph.node(main)
-    const stage = repository.stage()
-    const sealed = await composeSeal(stage, { main, tree, clock }, author(), entries)
-    if (sealed === undefined) return []
-    await stage.commit()
-    return [sealed.commit]
+    let head = main
+    for (let left = entries; left.length > 0;) {
+      const fitting = fittingEntries(left, MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES)
+      left = left.slice(fitting.length)
+      const { tree, clock } = await graph.node(head)
+      const stage = repository.stage()
+      const sealed = await composeSeal(stage, { main: head, tree, clock }, author(), fitting)
+      if (sealed === undefined) continue
+      await stage.commit()
+      head = sealed.commit
+    }
+    return head === main ? [] : [head]
   }
 
   #context(stage: StagedObjects): MergeContext {

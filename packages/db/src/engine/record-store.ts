@@ -14,6 +14,7 @@ import type { Journal } from '../journal/journal.ts'
 import type { JournalChange, JournalEntry } from '../journal/frame.ts'
 import { type ViewContent, viewKey, type ViewMark } from '../view/encoding.ts'
 import type { View, ViewRange } from '../view/view.ts'
+import { entrySize, fittingEntries } from './fitting-entries.ts'
 import { type Cell, MemoryTable } from './memory-table.ts'
 import { CollectionRules } from '../rules/collection-rules.ts'
 import type { Schemas } from '../rules/schemas.ts'
@@ -26,10 +27,6 @@ import { ViewWriter } from './view-writer.ts'
 const REPAIR_RETRY_MS = 1_000
 /** The first may have been under way already, and for less than was found out since. */
 const MAX_REPAIRS = 2
-
-/** What an entry, and each change of it, take in memory beside ids and contents, roughly. */
-const ENTRY_BYTES = 200
-const CHANGE_BYTES = 300
 
 /** What happened to records, told after it is durable. */
 export interface StoreEvent {
@@ -306,16 +303,7 @@ export class RecordStore {
 
   /** The oldest entries that no commit holds, within limits (at least one), all made on the same `main`. */
   oldestPending(maxChanges: number, maxBytes: number): JournalEntry[] {
-    const taken: JournalEntry[] = []
-    let changes = 0
-    let bytes = 0
-    for (const entry of this.#waiting) {
-      changes += entry.changes.length
-      bytes += entrySize(entry)
-      if (taken.length > 0 && (changes > maxChanges || bytes > maxBytes || entry.main !== taken[0]?.main)) break
-      taken.push(entry)
-    }
-    return taken
+    return fittingEntries(this.#waiting, maxChanges, maxBytes)
   }
 
   /** Those entries are in the commit that is `main` now (or changed nothing, and it is what it was). */
@@ -438,12 +426,6 @@ export class RecordStore {
     await this.#writer.complete().catch(() => undefined)
     await this.#writer.halt()
   }
-}
-
-function entrySize(entry: JournalEntry): number {
-  let size = ENTRY_BYTES
-  for (const change of entry.changes) size += CHANGE_BYTES + change.id.length + (change.content?.bytes.length ?? 0)
-  return size
 }
 
 function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
