@@ -26,6 +26,8 @@ export const MAX_MERGED_VALUE_BYTES = 3 * MAX_VALUE_BYTES
 export const MAX_SCHEMA_BYTES = 64 * 1024
 /** The source of a merge script. */
 export const MAX_SCRIPT_BYTES = 64 * 1024
+/** What a merge script is given: the canonical JSON of base and versions together. A run ends within its steps long before. */
+export const MAX_SCRIPT_INPUT_BYTES = 4 * MAX_VALUE_BYTES
 /** Heads that one merge commit joins. */
 export const MAX_MERGE_HEADS = 256
 /** A leaf of an Object collection: record files in one directory. */

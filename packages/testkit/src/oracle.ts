@@ -3,6 +3,7 @@ import {
   decodeUtf8,
   encodeUtf8,
   MAX_MERGED_VALUE_BYTES,
+  MAX_SCRIPT_INPUT_BYTES,
   MAX_VALUE_BYTES,
   recordKey,
 } from '@atolldb/core'
@@ -202,6 +203,8 @@ export class Oracle {
     const base = common.length === 0 ? undefined : contentOf(common.at(-1)!, ref)
     const contents = versions.map(version => contentOf(version, ref))
     if ([base, ...contents].some(content => content?.format === 'bytes')) return 'script-input'
+    const size = [base, ...contents].reduce((sum, content) => sum + (content?.bytes.length ?? 0), 0)
+    if (size > MAX_SCRIPT_INPUT_BYTES) return 'script-limits'
     const texts = contents.map(content => content && decodeUtf8(content.bytes))
     const made = this.#rules!.runScript({ source, base: base && decodeUtf8(base.bytes), versions: texts })
     if ('failure' in made) return `script-${made.failure}`

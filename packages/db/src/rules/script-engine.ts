@@ -62,8 +62,16 @@ const quickjsVariant = releaseVariant as unknown as QuickJSSyncVariant
 
 const MAX_MESSAGE_LENGTH = 200
 
+/** What a script came to, and the steps that it took. */
+export interface MeasuredOutcome {
+  readonly outcome: ScriptOutcome
+  readonly steps: number
+}
+
 export interface ScriptEngine {
   run(run: ScriptRun): Promise<ScriptOutcome>
+  /** The same, measured. */
+  measure(run: ScriptRun): Promise<MeasuredOutcome>
   /** Is the source an expression whose value is a function? */
   check(source: string): Promise<ScriptOutcome>
 }
@@ -72,17 +80,48 @@ export interface ScriptEngine {
 export async function loadScriptEngine(): Promise<ScriptEngine> {
   const file = createRequire(import.meta.url).resolve('@jitl/quickjs-wasmfile-release-sync/wasm')
   const module = await WebAssembly.compile(meterWasm(await readFile(file), { maxDepth: MAX_CALL_DEPTH }))
+  const measure = ({ source, base, versions }: ScriptRun): Promise<MeasuredOutcome> =>
+    execute(module, source, JSON.stringify([base ?? null, ...versions]))
   return {
-    run: ({ source, base, versions }) => execute(module, source, JSON.stringify([base ?? null, ...versions])),
-    check: source => execute(module, source, ''),
+    run: async run => (await measure(run)).outcome,
+    measure,
+    check: async source => (await execute(module, source, '')).outcome,
   }
 }
 
-async function execute(module: WebAssembly.Module, source: string, input: string): Promise<ScriptOutcome> {
+async function execute(module: WebAssembly.Module, source: string, input: string): Promise<MeasuredOutcome> {
   const { context, steps } = await createMachine(module)
+  const apply = context.unwrapResult(context.evalCode(prelude))
+  steps.value = BigInt(MAX_STEPS)
+  const outcome = applyScript(context, apply, source, input)
+  return { outcome, steps: MAX_STEPS - Number(steps.value) }
+  // Nothing is disposed of: the whole machine goes.
+}
+
+/**
+ * In place of what tells the machine about its host, by the names that this build has for it. The name of the program and the
+ * language of the user would lie in its memory: whatever comes after is elsewhere then, tables of hashes have other collisions, and
+ * a script takes some steps more or less.
+ */
+function sealedImports(memory: WebAssembly.Memory): WebAssembly.Imports[string] {
+  return {
+    // environ_get, environ_sizes_get: there are no variables.
+    e: () => 0,
+    f: (count: number, size: number) => {
+      const view = new DataView(memory.buffer)
+      view.setUint32(count, 0, true)
+      view.setUint32(size, 0, true)
+      return 0
+    },
+    // emscripten_date_now, localtime, tzset: no clock and no time zone.
+    p: () => 0,
+    m: () => undefined,
+    n: () => undefined,
+  }
+}
+
+function applyScript(context: QuickJSContext, apply: QuickJSHandle, source: string, input: string): ScriptOutcome {
   try {
-    const apply = context.unwrapResult(context.evalCode(prelude))
-    steps.value = BigInt(MAX_STEPS)
     const merge = context.evalCode(`(${source}\n)`, 'script')
     if (merge.error !== undefined) return failure(context, merge.error)
     const result = context.callFunction(apply, context.undefined, merge.value, context.newString(input))
@@ -94,7 +133,6 @@ async function execute(module: WebAssembly.Module, source: string, input: string
       return { failure: 'limits', message: 'more steps or calls than a script may take' }
     throw error
   }
-  // Nothing is disposed of: the whole machine goes.
 }
 
 async function createMachine(
@@ -106,7 +144,7 @@ async function createMachine(
     imports: WebAssembly.Imports,
     onSuccess: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
   ): WebAssembly.Exports => {
-    const instance = new WebAssembly.Instance(module, imports)
+    const instance = new WebAssembly.Instance(module, { a: { ...imports['a'], ...sealedImports(wasmMemory) } })
     steps = instance.exports['steps'] as { value: bigint }
     onSuccess(instance, module)
     return instance.exports
