@@ -1,11 +1,11 @@
 import type { ObjectStore } from '../contracts/object-store.ts'
 import { AtollError } from '../errors.ts'
 import { parseListRecordId, parseRecordId, parseStoredCollectionName, recordKey } from '../ids.ts'
-import type { CollectionName, ObjectId, RecordKey, RecordRef } from '../ids.ts'
+import type { ObjectId, RecordKey, RecordRef } from '../ids.ts'
 import { isCanonicalJson } from '../json/index.ts'
-import { applyEdits, diffStates, findCollectionRoot, lookupRecord } from '../layout/index.ts'
+import { applyEdits, diffStates } from '../layout/index.ts'
 import { MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES, MAX_VALUE_BYTES } from '../limits.ts'
-import { conflictEntryRef } from '../merge/conflict-entry.ts'
+import { ConflictEntriesAt } from '../merge/conflict-entries-at.ts'
 import { editOptions } from '../merge/merge-context.ts'
 import type { MergeContext } from '../merge/merge-context.ts'
 import { conflictSubject, isConflictCollection } from '../records.ts'
@@ -70,18 +70,9 @@ async function verifyDifference(store: ObjectStore, difference: RecordDifference
 
 /** Whoever writes a record has seen the conflict that it is in, and settles it. */
 async function assertSettled(store: ObjectStore, after: ObjectId, changed: Iterable<RecordRef>): Promise<void> {
-  // Few collections have conflicts at all.
-  const isInConflictByCollection = new Map<CollectionName, boolean>()
-  for (const ref of changed) {
-    const entry = conflictEntryRef(ref)
-    let isInConflict = isInConflictByCollection.get(entry.collection)
-    if (isInConflict === undefined) {
-      isInConflict = (await findCollectionRoot(store, after, entry.kind, entry.collection)) !== undefined
-      isInConflictByCollection.set(entry.collection, isInConflict)
-    }
-    if (isInConflict && (await lookupRecord(store, after, entry)) !== undefined)
-      throw refusal('it changes a record and leaves its conflict entry')
-  }
+  const entries = new ConflictEntriesAt(store, after)
+  for (const ref of changed)
+    if ((await entries.of(ref)) !== undefined) throw refusal('it changes a record and leaves its conflict entry')
 }
 
 function isCanonicalBytes(bytes: Uint8Array): boolean {

@@ -1,11 +1,11 @@
-import type { ObjectStore, TreeEntry } from '../contracts/object-store.ts'
+import type { ObjectReader, ObjectStore, TreeEntry } from '../contracts/object-store.ts'
 import { assert } from '../errors.ts'
 import type { CollectionKind, CollectionName, ObjectId } from '../ids.ts'
-import type { RecordEdit } from '../records.ts'
+import type { RecordDifference, RecordEdit, StoredContent } from '../records.ts'
 import { toByteString } from '../text.ts'
 import { collectionEntry, KINDS, readCollectionRoots, readKindRoots } from './collection-roots.ts'
 import { type KeyEdit, NodeEditor } from './edit-node.ts'
-import { toLeafRecord } from './leaf-record.ts'
+import { keyToId, type LeafRecord, toContent, toLeafRecord } from './leaf-record.ts'
 import { saveNode, subtreeAt } from './node.ts'
 
 /** What edits did to one collection. */
@@ -26,12 +26,18 @@ export interface EditedTree {
 export interface EditOptions {
   /** Called every now and then in long work, so that others get their turn. */
   readonly breathe?: () => Promise<void>
+  /** Told of each record that is not as it was. */
+  readonly onDifference?: (difference: RecordDifference) => void
+}
+
+interface ContentEdit extends KeyEdit {
+  readonly content: StoredContent | undefined
 }
 
 interface CollectionEdits {
   readonly kind: CollectionKind
   readonly collection: CollectionName
-  readonly edits: KeyEdit[]
+  readonly edits: ContentEdit[]
 }
 
 /**
@@ -58,7 +64,10 @@ export async function applyEdits(
     const refs = await readCollectionRoots(store, root, kind)
     let isChanged = false
     for (const { collection, edits: keyEdits } of edited) {
-      const editor = new NodeEditor(store, kind, options.breathe)
+      const editor = new NodeEditor<ContentEdit>(store, kind, {
+        breathe: options.breathe,
+        onEffect: options.onDifference && toldAs(options.onDifference, store, kind, collection),
+      })
       const before = refs.get(collection)
       const subtree = await editor.edit(before && subtreeAt(before), sorted(keyEdits))
       const after = subtree && (await saveNode(store, kind, subtree, options.breathe))
@@ -78,6 +87,16 @@ export async function applyEdits(
   return { tree: store.writeTree(entries), tallies }
 }
 
+function toldAs(
+  tell: (difference: RecordDifference) => void,
+  reader: ObjectReader,
+  kind: CollectionKind,
+  collection: CollectionName,
+): (before: LeafRecord | undefined, edit: ContentEdit) => void {
+  return (before, { key, content }) =>
+    tell({ kind, collection, id: keyToId(key), before: before && toContent(reader, before), after: content })
+}
+
 function groupEdits(edits: Iterable<RecordEdit>): Map<string, CollectionEdits> {
   const editsByCollection = new Map<string, CollectionEdits>()
   for (const { kind, collection, id, content } of edits) {
@@ -85,12 +104,12 @@ function groupEdits(edits: Iterable<RecordEdit>): Map<string, CollectionEdits> {
     let group = editsByCollection.get(name)
     if (group === undefined) editsByCollection.set(name, (group = { kind, collection, edits: [] }))
     const key = toByteString(id)
-    group.edits.push({ key, record: content && toLeafRecord(kind, key, content) })
+    group.edits.push({ key, record: content && toLeafRecord(kind, key, content), content })
   }
   return editsByCollection
 }
 
-function sorted(edits: KeyEdit[]): KeyEdit[] {
+function sorted(edits: ContentEdit[]): ContentEdit[] {
   edits.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
   for (let i = 1; i < edits.length; i++) assert(edits[i - 1]!.key !== edits[i]!.key, 'one edit a record')
   return edits

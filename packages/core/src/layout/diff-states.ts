@@ -83,19 +83,28 @@ interface NodePair {
   readonly before: Subtree | undefined
   readonly after: Subtree | undefined
   readonly within: ByteString
+  loading?: Promise<LoadedPair>
 }
 
-/** Keeps no node longer than it takes to compare it, so a whole database can be read this way. */
+/** So many pairs of nodes are read at once: one after the other would be a wait for the disk each. */
+const READ_AHEAD = 16
+
+interface LoadedPair {
+  readonly a: Leaf | Inner | undefined
+  readonly b: Leaf | Inner | undefined
+}
+
+/** Keeps few nodes, and none longer than it takes to compare it, so a whole database can be read this way. */
 async function* diffNodes(
   context: Context,
   before: Subtree | undefined,
   after: Subtree | undefined,
 ): AsyncGenerator<Pair[]> {
   const pending: NodePair[] = [{ before, after, within: '' }]
-  for (let nodes = pending.pop(); nodes !== undefined; nodes = pending.pop()) {
-    if (nodes.before?.ref !== undefined && nodes.before.ref.id === nodes.after?.ref?.id) continue
-    const a = nodes.before && (await load(context, nodes.before, nodes.within))
-    const b = nodes.after && (await load(context, nodes.after, nodes.within))
+  for (let nodes = pending.at(-1); nodes !== undefined; nodes = pending.at(-1)) {
+    for (const next of pending.slice(-READ_AHEAD)) startLoading(context, next)
+    const { a, b } = await nodes.loading!
+    pending.pop()
     if (a?.type !== 'inner' && b?.type !== 'inner') {
       const pairs = pairUp(a?.records ?? [], b?.records ?? [])
       if (pairs.length > 0) yield pairs
@@ -108,9 +117,27 @@ async function* diffNodes(
     const beside = pairUp(left.beside, right.beside)
     if (beside.length > 0) yield beside
     // The first byte is on top.
-    for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort().reverse())
-      pending.push({ before: left.children.get(byte), after: right.children.get(byte), within: prefix + byte })
+    for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort().reverse()) {
+      const pair = { before: left.children.get(byte), after: right.children.get(byte), within: prefix + byte }
+      if (!isSameSubtree(pair)) pending.push(pair)
+    }
   }
+}
+
+function isSameSubtree({ before, after }: NodePair): boolean {
+  return before?.ref !== undefined && before.ref.id === after?.ref?.id
+}
+
+function startLoading(context: Context, nodes: NodePair): void {
+  if (nodes.loading !== undefined) return
+  nodes.loading = loadPair(context, nodes)
+  // Who stops early does not wait for it; who does is told.
+  nodes.loading.catch(() => undefined)
+}
+
+async function loadPair(context: Context, { before, after, within }: NodePair): Promise<LoadedPair> {
+  const [a, b] = await Promise.all([before && load(context, before, within), after && load(context, after, within)])
+  return { a, b }
 }
 
 async function load({ reader, kind }: Context, subtree: Subtree, within: ByteString): Promise<Leaf | Inner> {

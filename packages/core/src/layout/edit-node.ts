@@ -25,6 +25,12 @@ export interface KeyEdit {
   readonly record: LeafRecord | undefined
 }
 
+export interface NodeEditorOptions<Edit extends KeyEdit> {
+  readonly breathe?: (() => Promise<void>) | undefined
+  /** An edit changed something; `before` is the record that was there. */
+  readonly onEffect?: ((before: LeafRecord | undefined, edit: Edit) => void) | undefined
+}
+
 /** How many records an edit added, changed and removed. */
 export interface Tally {
   added: number
@@ -32,39 +38,39 @@ export interface Tally {
   removed: number
 }
 
-export class NodeEditor {
+export class NodeEditor<Edit extends KeyEdit> {
   readonly #reader: ObjectReader
   readonly #kind: CollectionKind
-  readonly #breathe: (() => Promise<void>) | undefined
+  readonly #options: NodeEditorOptions<Edit>
   #leaves = 0
   /** Did the last `edit` make a set smaller, so that nodes above it may fold? */
   #shrunk = false
   readonly tally: Tally = { added: 0, changed: 0, removed: 0 }
 
-  constructor(reader: ObjectReader, kind: CollectionKind, breathe: (() => Promise<void>) | undefined) {
+  constructor(reader: ObjectReader, kind: CollectionKind, options: NodeEditorOptions<Edit> = {}) {
     this.#reader = reader
     this.#kind = kind
-    this.#breathe = breathe
+    this.#options = options
   }
 
   /** Edits sorted by key, one a key. The same subtree comes back when nothing changed, and undefined for the empty set. */
-  async edit(subtree: Subtree | undefined, edits: readonly KeyEdit[]): Promise<Subtree | undefined> {
+  async edit(subtree: Subtree | undefined, edits: readonly Edit[]): Promise<Subtree | undefined> {
     if (subtree === undefined) return this.#build(this.#merge([], edits).records)
     const node = await loadNode(this.#reader, this.#kind, subtree)
     if (node.type === 'inner') return this.#editInner(subtree, node, edits)
-    if (++this.#leaves % 32 === 0) await this.#breathe?.()
+    if (++this.#leaves % 32 === 0) await this.#options.breathe?.()
     const { records, isChanged } = this.#merge(node.records, edits)
     return isChanged ? this.#build(records) : subtree
   }
 
-  #merge(records: readonly LeafRecord[], edits: readonly KeyEdit[]): { records: LeafRecord[]; isChanged: boolean } {
+  #merge(records: readonly LeafRecord[], edits: readonly Edit[]): { records: LeafRecord[]; isChanged: boolean } {
     const merged: LeafRecord[] = []
     let isChanged = false
     let next = 0
     for (const edit of edits) {
       while (next < records.length && records[next]!.key < edit.key) merged.push(records[next++]!)
       const current = records[next]?.key === edit.key ? records[next++] : undefined
-      const chosen = this.#choose(current, edit.record)
+      const chosen = this.#choose(current, edit)
       if (chosen !== current) isChanged = true
       if (chosen !== undefined) merged.push(chosen)
     }
@@ -73,20 +79,28 @@ export class NodeEditor {
   }
 
   /** The record after an edit: the very same one when it says nothing new. */
-  #choose(current: LeafRecord | undefined, next: LeafRecord | undefined): LeafRecord | undefined {
+  #choose(current: LeafRecord | undefined, edit: Edit): LeafRecord | undefined {
+    const next = edit.record
     if (current === undefined) {
-      if (next !== undefined) this.tally.added++
+      if (next !== undefined) this.#added(edit)
       return next
     }
     if (next === undefined) {
+      this.#options.onEffect?.(current, edit)
       this.tally.removed++
       this.#shrunk = true
       return undefined
     }
     if (sameRecord(current, next)) return current
+    this.#options.onEffect?.(current, edit)
     this.tally.changed++
     if (this.#kind === 'lists' && lineBytes(next) < lineBytes(current)) this.#shrunk = true
     return next
+  }
+
+  #added(edit: Edit): void {
+    this.#options.onEffect?.(undefined, edit)
+    this.tally.added++
   }
 
   #build(records: readonly LeafRecord[]): Subtree | undefined {
@@ -102,25 +116,28 @@ export class NodeEditor {
     return subtreeOf({ type: 'inner', prefix, own: own[0], children })
   }
 
-  async #editInner(subtree: Subtree, node: Inner, edits: readonly KeyEdit[]): Promise<Subtree | undefined> {
-    const inside: KeyEdit[] = []
+  async #editInner(subtree: Subtree, node: Inner, edits: readonly Edit[]): Promise<Subtree | undefined> {
+    const inside: Edit[] = []
     const outside: LeafRecord[] = []
     for (const edit of edits) {
       if (edit.key.startsWith(node.prefix)) inside.push(edit)
-      else if (edit.record !== undefined) outside.push(edit.record)
+      else if (edit.record !== undefined) {
+        this.#added(edit)
+        outside.push(edit.record)
+      }
     }
-    this.tally.added += outside.length
     const edited = inside.length === 0 ? subtree : await this.#editChildren(subtree, node, inside)
     return this.#join(edited, outside)
   }
 
-  async #editChildren(subtree: Subtree, node: Inner, edits: readonly KeyEdit[]): Promise<Subtree | undefined> {
+  async #editChildren(subtree: Subtree, node: Inner, edits: readonly Edit[]): Promise<Subtree | undefined> {
     const { own: ownEdits, groups } = grouped(edits, node.prefix)
     const wasShrunk = this.#shrunk
     this.#shrunk = false
-    const own = ownEdits[0] === undefined ? node.own : this.#choose(node.own, ownEdits[0].record)
+    const own = ownEdits[0] === undefined ? node.own : this.#choose(node.own, ownEdits[0])
     const children = new Map(node.children)
     let isChanged = own !== node.own
+    await this.#readAhead(node, groups.keys())
     for (const [byte, group] of groups) {
       const before = node.children.get(byte)
       const after = await this.edit(before, group)
@@ -134,6 +151,16 @@ export class NodeEditor {
     if (!isChanged) return subtree
     const changed: Inner = { type: 'inner', prefix: node.prefix, own, children: sortedByByte(children) }
     return hasShrunk ? this.#fold(changed) : subtreeOf(changed)
+  }
+
+  /** Those that are to be edited: one after the other would be a wait for the disk each. */
+  async #readAhead(node: Inner, bytes: Iterable<string>): Promise<void> {
+    const reads: Promise<unknown>[] = []
+    for (const byte of bytes) {
+      const child = node.children.get(byte)
+      if (child !== undefined) reads.push(loadNode(this.#reader, this.#kind, child))
+    }
+    await Promise.all(reads)
   }
 
   /** The node of a set that may have become too small for an inner node. */

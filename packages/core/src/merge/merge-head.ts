@@ -1,14 +1,14 @@
 import { divergence } from '../commits/divergence.ts'
 import { assert } from '../errors.ts'
-import type { CommitId, RecordRef } from '../ids.ts'
+import type { CommitId } from '../ids.ts'
 import { applyEdits, diffStates, lookupRecord } from '../layout/index.ts'
-import type { RecordDifference, RecordEdit, StoredContent } from '../records.ts'
+import type { RecordDifference, RecordEdit } from '../records.ts'
+import { ConflictEntriesAt } from './conflict-entries-at.ts'
 import { conflictEntryRef, encodeConflictEntry } from './conflict-entry.ts'
 import { editOptions } from './merge-context.ts'
 import type { MergeContext, State } from './merge-context.ts'
 import { readSide } from './merge-side.ts'
 import type { Side } from './merge-side.ts'
-import { sameContent } from './policies.ts'
 import { RecordResolver } from './record-resolver.ts'
 
 export interface MergedState extends State {
@@ -48,8 +48,10 @@ export async function mergeHead(context: MergeContext, ours: State, head: Commit
   const theirSide = await readSide(context, theirs.tree, right)
   const ourSide = await readSide(context, ours.tree, left, theirSide.changesByRecord)
   const resolver = new RecordResolver(context, { ours: ourSide, theirs: theirSide, common })
-  const differences = await differencesFromOurs(context, ourSide, theirSide, resolver)
-  const { tree } = await applyEdits(store, ours.tree, differences.map(toEdit), editOptions(context))
+  const edits = await editsOfOurs(context, ourSide, theirSide, resolver)
+  const differences: RecordDifference[] = []
+  const onDifference = (difference: RecordDifference): void => void differences.push(difference)
+  const { tree } = await applyEdits(store, ours.tree, edits, { ...editOptions(context), onDifference })
   const heads = [...ours.heads.filter(id => ourSide.commits.has(id)), head].sort()
   return { heads, tree, unchanged: false, differences: () => inOneBatch(differences) }
 }
@@ -57,44 +59,36 @@ export async function mergeHead(context: MergeContext, ours: State, head: Commit
 /** Records between two breaths. */
 const BREATH = 256
 
-async function differencesFromOurs(
+/** What makes ours the state of both. Of what is there already no more is read than it takes to find the edits. */
+async function editsOfOurs(
   context: MergeContext,
   ours: Side,
   theirs: Side,
   resolver: RecordResolver,
-): Promise<RecordDifference[]> {
+): Promise<RecordEdit[]> {
   const { store } = context
-  const differences: RecordDifference[] = []
-  const compare = async (ref: RecordRef, after: StoredContent | undefined): Promise<void> => {
-    const before = await lookupRecord(store, ours.tree, ref)
-    if (!sameContent(before, after)) differences.push({ ...ref, before, after })
-  }
+  const ourEntries = new ConflictEntriesAt(store, ours.tree)
+  const theirEntries = new ConflictEntriesAt(store, theirs.tree)
+  const edits: RecordEdit[] = []
   let records = 0
   for (const [key, theirChanges] of theirs.changesByRecord) {
     if (++records % BREATH === 0) await context.breathe?.()
-    const { ref } = theirChanges[0]!.change
+    const { ref, after } = theirChanges[0]!.change
     const entryRef = conflictEntryRef(ref)
     const ourChanges = ours.changesByRecord.get(key)
     if (ourChanges === undefined) {
-      const entry = await lookupRecord(store, theirs.tree, entryRef)
-      await compare(entryRef, entry)
+      const entry = await theirEntries.of(ref)
+      if (entry !== undefined || (await ourEntries.of(ref)) !== undefined) edits.push({ ...entryRef, content: entry })
       // Without an entry there is one version, and that is the latest change.
-      await compare(
-        ref,
-        entry === undefined ? theirChanges[0]!.change.after : await lookupRecord(store, theirs.tree, ref),
-      )
+      edits.push({ ...ref, content: entry === undefined ? after : await lookupRecord(store, theirs.tree, ref) })
     } else {
       const { content, entry } = await resolver.resolve(ref, ourChanges, theirChanges)
       const bytes = encodeConflictEntry(entry)
-      await compare(entryRef, { format: 'json', version: store.blobId(bytes), bytes })
-      await compare(ref, content)
+      edits.push({ ...entryRef, content: { format: 'json', version: store.blobId(bytes), bytes } })
+      edits.push({ ...ref, content })
     }
   }
-  return differences
-}
-
-function toEdit({ kind, collection, id, after }: RecordDifference): RecordEdit {
-  return { kind, collection, id, content: after }
+  return edits
 }
 
 async function* inOneBatch(differences: readonly RecordDifference[]): AsyncGenerator<readonly RecordDifference[]> {

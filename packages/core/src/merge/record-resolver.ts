@@ -1,14 +1,14 @@
 import type { DataNode } from '../commits/commit-graph.ts'
 import { compareStamp } from '../commits/stamp.ts'
 import { assert } from '../errors.ts'
-import type { CommitId, ObjectId, RecordKey, RecordRef } from '../ids.ts'
+import type { CommitId, RecordKey, RecordRef } from '../ids.ts'
 import { recordKey } from '../ids.ts'
-import { lookupRecord } from '../layout/index.ts'
 import type { ConflictEntry, StoredContent } from '../records.ts'
 import type { Change } from './change-lists.ts'
 import { commonValue } from './common-value.ts'
 import { CommonPast } from './common-past.ts'
-import { conflictEntryRef, decodeConflictEntry } from './conflict-entry.ts'
+import { ConflictEntriesAt } from './conflict-entries-at.ts'
+import { decodeConflictEntry } from './conflict-entry.ts'
 import type { MergeContext } from './merge-context.ts'
 import type { Side, SideChange } from './merge-side.ts'
 import { mergeVersions } from './policies.ts'
@@ -48,6 +48,7 @@ export class RecordResolver {
   readonly #context: MergeContext
   readonly #ours: Side
   readonly #theirs: Side
+  readonly #entriesOf: ReadonlyMap<Side, ConflictEntriesAt>
   readonly #rules: RulesAt
   readonly #past: CommonPast
   readonly #walks = new Map<string, RememberedWalk>()
@@ -60,6 +61,9 @@ export class RecordResolver {
     this.#context = context
     this.#ours = sides.ours
     this.#theirs = sides.theirs
+    this.#entriesOf = new Map(
+      [sides.ours, sides.theirs].map(side => [side, new ConflictEntriesAt(context.store, side.tree)]),
+    )
     this.#rules = new RulesAt(context.store)
     this.#past = new CommonPast(context.graph, sides.common, [sides.ours.commits, sides.theirs.commits])
   }
@@ -102,8 +106,8 @@ export class RecordResolver {
   }
 
   async #subject(ref: RecordRef, ours: readonly SideChange[], theirs: readonly SideChange[]): Promise<Subject> {
-    const ourVersions = await this.#versionsAt(this.#ours.tree, ref, ours)
-    const theirVersions = await this.#versionsAt(this.#theirs.tree, ref, theirs)
+    const ourVersions = await this.#versionsAt(this.#ours, ref, ours)
+    const theirVersions = await this.#versionsAt(this.#theirs, ref, theirs)
     // A version that both sides know must be one on both, else the other side has superseded it.
     const ids = new Set<CommitId>()
     for (const id of ourVersions) if (this.#ours.commits.has(id) || theirVersions.has(id)) ids.add(id)
@@ -122,9 +126,9 @@ export class RecordResolver {
   }
 
   /** The versions of a record in one side's state: its conflict entry lists them, else its latest change is the only one. */
-  async #versionsAt(tree: ObjectId, ref: RecordRef, changes: readonly SideChange[]): Promise<ReadonlySet<CommitId>> {
+  async #versionsAt(side: Side, ref: RecordRef, changes: readonly SideChange[]): Promise<ReadonlySet<CommitId>> {
     const { store } = this.#context
-    const stored = await lookupRecord(store, tree, conflictEntryRef(ref))
+    const stored = await this.#entriesOf.get(side)!.of(ref)
     if (stored === undefined) return new Set([changes[0]!.commit.id])
     return new Set(decodeConflictEntry(stored.bytes ?? (await store.readBlob(stored.version))).versions)
   }
