@@ -15,6 +15,7 @@ const found = {
   id: 'a/b ?',
   version,
   contested: true,
+  reason: 'script-failed',
   base: undefined,
   versions: [
     {

@@ -28,6 +28,7 @@ export type {
   FeedChange,
   JsonValue,
   LogEntry,
+  MergeReason,
   NamedRef,
   NodeInfo,
   PeerStatus,

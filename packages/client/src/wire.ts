@@ -134,6 +134,10 @@ export interface ConflictVersion {
   readonly version: string | undefined
 }
 
+/** See the library's. */
+export type MergeReason =
+  'schema' | 'script-failed' | 'script-input' | 'script-limits' | 'script-missing' | 'script-result'
+
 /** A record whose versions are concurrent, as it was found. */
 export interface Conflict {
   readonly kind: 'objects' | 'lists'
@@ -143,6 +147,8 @@ export interface Conflict {
   readonly version: string
   /** Something that someone wrote had to give way. */
   readonly contested: boolean
+  /** Why the collection's own rule did not decide, or is broken; missing where nothing of the kind happened. */
+  readonly reason?: MergeReason
   /** Undefined: the record was not there before its versions parted. */
   readonly base: unknown
   /** Two or more, the earliest first. */

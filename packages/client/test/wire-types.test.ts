@@ -17,6 +17,7 @@ describe('the types of the wire', () => {
     expectTypeOf<client.CompactionSummary>().toEqualTypeOf<Awaited<ReturnType<library.Database['compact']>>>()
     expectTypeOf<library.Conflict>().toExtend<client.Conflict>()
     expectTypeOf<keyof client.Conflict>().toEqualTypeOf<keyof library.Conflict>()
+    expectTypeOf<client.MergeReason>().toEqualTypeOf<library.MergeReason>()
     expectTypeOf<keyof client.ConflictVersion>().toEqualTypeOf<keyof library.ConflictVersion>()
     expectTypeOf<client.ConflictTarget>().toEqualTypeOf<library.ConflictTarget>()
     expectTypeOf<client.ConflictOutcome>().toEqualTypeOf<library.ConflictOutcome>()

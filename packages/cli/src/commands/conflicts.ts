@@ -1,12 +1,13 @@
-import type { Client, Conflict, ConflictOutcome, ConflictTarget, ConflictVersion } from '@atolldb/client'
+import type { Client, Conflict, ConflictOutcome, ConflictTarget } from '@atolldb/client'
 import { AtollError, invalid } from '@atolldb/core/errors'
 import type { Command } from 'commander'
+import { conflictJson, conflictLines, conflictRow } from '../conflict-lines.ts'
 import { parseWhole } from '../durations.ts'
 import { readBytesArgument, readJsonArgument } from '../input.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
 import { resolveKind } from '../kinds.ts'
-import { count, printable, printableId, printableJson, tableLines, type Output } from '../output.ts'
+import { printableId, tableLines, type Output } from '../output.ts'
 
 interface ListOptions {
   readonly collection?: string
@@ -58,7 +59,7 @@ export function addConflicts(program: Command, io: Io): void {
       const { out } = invocation
       await withConnection(invocation, async ({ client }) => {
         const conflict = await find(client, collection, id, listFlag(options, command))
-        if (out.json) return out.object({ schema: 'atoll/conflict/v1', ...conflictShape(conflict) })
+        if (out.json) return out.object({ schema: 'atoll/conflict/v1', ...conflictJson(conflict) })
         for (const line of conflictLines(conflict, out)) await out.line(line)
       })
     })
@@ -127,64 +128,11 @@ async function listConflicts(conflicts: AsyncIterable<Conflict>, out: Output): P
   let first: Conflict | undefined
   for await (const conflict of conflicts) {
     first ??= conflict
-    if (out.json) await out.object({ schema: 'atoll/conflict/v1', ...conflictShape(conflict) })
+    if (out.json) await out.object({ schema: 'atoll/conflict/v1', ...conflictJson(conflict) })
     else rows.push(conflictRow(conflict))
   }
   for (const line of tableLines(rows)) await out.line(line)
   if (out.json) return
   if (first === undefined) out.note('none')
   else out.note(`look at one with: atoll conflicts show ${first.collection} ${printableId(first.id)}`)
-}
-
-function conflictRow({ collection, id, contested, versions }: Conflict): string[] {
-  return [
-    `${collection}/${printableId(id)}`,
-    contested ? 'contested' : 'merged',
-    count(versions.length, 'version'),
-    versions.map(({ author }) => printable(author.name)).join(', '),
-    shownTime(versions.at(-1)?.time),
-  ]
-}
-
-function conflictLines({ base, versions, chosen, contested, version }: Conflict, out: Output): string[] {
-  const rows = [
-    ['before', '', '', shownContent(base)],
-    ...versions.map(({ commit, author, time, op, value }) => [
-      commit.slice(0, 10),
-      printable(author.name),
-      shownTime(time),
-      op === 'delete' ? '(deleted)' : shownContent(value),
-    ]),
-    ['chosen', '', '', shownContent(chosen)],
-  ]
-  const kind = contested ? 'contested' : 'merged without loss'
-  return [`${out.yellow(kind)} ${out.dim(version)}`, ...tableLines(rows)]
-}
-
-function shownTime(time: Date | undefined): string {
-  return time === undefined ? '-' : time.toISOString().replace('T', ' ').slice(0, 19)
-}
-
-function shownContent(value: unknown): string {
-  if (value === undefined) return '(none)'
-  return value instanceof Uint8Array ? `(${value.length} bytes)` : printableJson(value)
-}
-
-/** As the door has it: content is `{"value":…}` or `{"bytes":…}` (base64), and null where there is none. */
-function conflictShape({ base, versions, chosen, ...conflict }: Conflict): object {
-  return {
-    ...conflict,
-    base: contentShape(base),
-    versions: versions.map(versionShape),
-    chosen: contentShape(chosen),
-  }
-}
-
-function versionShape({ value, version, ...others }: ConflictVersion): unknown {
-  return others.op === 'delete' ? others : { ...others, ...contentShape(value), version }
-}
-
-function contentShape(value: unknown): object | null {
-  if (value === undefined) return null
-  return value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('base64') } : { value }
 }

@@ -1,9 +1,10 @@
 import type { Client, RangeOptions } from '@atolldb/client'
 import type { Command } from 'commander'
+import { valueJson, valueText } from '../change-lines.ts'
 import { parseWhole } from '../durations.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
-import { printableId, printableJson, tableLines, type Output } from '../output.ts'
+import { printableId, tableLines, type Output } from '../output.ts'
 import { readerOf, type ReaderFlags } from '../readers.ts'
 
 interface LsOptions extends ReaderFlags {
@@ -67,9 +68,7 @@ async function listRecords(entries: AsyncIterable<[string, unknown]>, out: Outpu
   let width = 0
   const print = async ([id, value]: [string, unknown]): Promise<void> => {
     if (!out.json) return out.line(recordLine(id, value, width, out))
-    return out.object(
-      value instanceof Uint8Array ? { id, bytes: Buffer.from(value).toString('base64') } : { id, value },
-    )
+    return out.object({ id, ...valueJson(value) })
   }
   const printFirst = async (): Promise<void> => {
     width = Math.max(0, ...(first ?? []).map(([id]) => printableId(id).length))
@@ -84,7 +83,6 @@ async function listRecords(entries: AsyncIterable<[string, unknown]>, out: Outpu
 }
 
 function recordLine(id: string, value: unknown, width: number, out: Output): string {
-  const text = value instanceof Uint8Array ? `(${value.length} bytes)` : printableJson(value)
-  const line = `${printableId(id).padEnd(width)}  ${text}`
+  const line = `${printableId(id).padEnd(width)}  ${valueText(value)}`
   return out.pretty && line.length > out.columns ? `${line.slice(0, out.columns - 1)}…` : line
 }

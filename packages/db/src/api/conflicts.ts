@@ -1,5 +1,7 @@
-import type { CollectionKind, CommitId, NodeId, ObjectId } from '@atolldb/core'
+import type { CollectionKind, CommitId, MergeReason, NodeId, ObjectId } from '@atolldb/core'
 import type { WriteOptions } from './collections.ts'
+
+export type { MergeReason } from '@atolldb/core'
 
 /** One of the concurrent versions of a record: what a node wrote without having seen the others. */
 export interface ConflictVersion {
@@ -22,6 +24,12 @@ export interface Conflict {
   readonly version: ObjectId
   /** Something that someone wrote had to give way; false: all of it was merged. */
   readonly contested: boolean
+  /**
+   * Why the collection's own rule did not decide, or is broken: the merge script is missing, failed, went beyond its limits,
+   * returned what is no value, or would have had to read bytes, so that `fields` or `latest` decided; or the merged value breaks the
+   * `schema`. Missing where nothing of the kind happened.
+   */
+  readonly reason?: MergeReason
   /** What the record was before its versions parted; undefined: it was not there. */
   readonly base: unknown
   /** Two or more, the earliest first. */

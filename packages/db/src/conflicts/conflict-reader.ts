@@ -104,6 +104,7 @@ export class ConflictReader {
       id: ref.id,
       version,
       contested: entry.contested,
+      ...(entry.reason === undefined ? {} : { reason: entry.reason }),
       base: toValue(await this.#load(base)),
       versions: versions.map(({ commit, author, timeMs, content }) => ({
         commit,

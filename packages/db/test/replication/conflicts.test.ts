@@ -75,6 +75,35 @@ describe('conflicts', () => {
     expect((await first.db.status()).conflicts).toBe(0)
   })
 
+  it('says why the rule of the collection did not decide, or is broken', async () => {
+    const [first, second] = await apart(
+      async ({ db }) => {
+        await db.scripts.put('bad', '() => { throw new Error() }')
+        await db.configure('farms', { policy: 'script:bad' })
+        await db.configure('notes', { schema: { maxProperties: 1 } })
+        await db.object('farms').put('north', {})
+        await db.object('notes').put('a', {})
+      },
+      [
+        async ({ db }) => {
+          await db.object('farms').put('north', { crop: 'oats' })
+          await db.object('notes').put('a', { left: 1 })
+        },
+        async ({ db }) => {
+          await db.object('farms').put('north', { area: 2 })
+          await db.object('notes').put('a', { right: 1 })
+        },
+      ],
+    )
+    const reasons = (await list(first)).map(({ collection, reason }) => [collection, reason])
+    expect(reasons).toEqual([
+      ['farms', 'script-failed'],
+      ['notes', 'schema'],
+    ])
+    expect((await list(second)).map(({ reason }) => reason)).toEqual(['script-failed', 'schema'])
+    expect(await first.db.object('farms').get('north')).toEqual({ crop: 'oats', area: 2 })
+  })
+
   it('shows a delete as a version without a value', async () => {
     const [first] = await apart(put({ crop: 'rye' }), [remove, put({ crop: 'oats' })])
     const [conflict] = await list(first)
