@@ -16,6 +16,8 @@ export interface LongHistoryPlan {
   readonly records: number
   /** Sources of the merge scripts; by default all samples, those that take a real sandbox a second included. */
   readonly scripts?: readonly string[]
+  /** Only JSON objects or only other values, so that all is merged by `fields` or `latest`; then there are no rules either. */
+  readonly values?: 'objects' | 'others'
 }
 
 const farms = 'farms' as CollectionName
@@ -45,7 +47,7 @@ export function drawSteps(random: SeededRandom, plan: LongHistoryPlan): HistoryS
     ownHead: false,
     others: [],
     aheadMs: 1,
-    edits: rules.map((_, i) => drawRule(random, plan, i)),
+    edits: plan.values === undefined ? rules.map((_, i) => drawRule(random, plan, i)) : [drawEdit(random, plan)],
   }
   return [first, ...Array.from({ length: plan.commits - 1 }, (_, i) => drawStep(random, plan, i))]
 }
@@ -67,10 +69,11 @@ function drawStep(random: SeededRandom, plan: LongHistoryPlan, number: number): 
 }
 
 function drawEdit(random: SeededRandom, plan: LongHistoryPlan): HistoryEdit {
-  if (random.chance(0.03)) return drawRule(random, plan, random.below(rules.length))
+  if (plan.values === undefined && random.chance(0.03)) return drawRule(random, plan, random.below(rules.length))
   const record = rules.length + random.below(random.chance(0.2) ? HOT_RECORDS : plan.records)
   const kind = random.next()
-  if (kind < 0.25) return { record, action: 'put', value: drawValue(random) }
+  const puts = plan.values === 'others' ? 0.75 : 0.25
+  if (kind < puts) return { record, action: 'put', value: drawValue(random, plan) }
   if (kind < 0.75) return { record, action: 'assign', path: drawPath(random), value: drawJson(random, 2) }
   if (kind < 0.85) return { record, action: 'remove', path: drawPath(random) }
   return { record, action: random.chance(0.5) ? 'keep' : 'delete' }
@@ -88,9 +91,11 @@ function drawSettings(random: SeededRandom): JsonValue {
   return random.chance(0.5) ? { policy } : { policy, schema: random.pick(sampleSchemas).schema }
 }
 
-function drawValue(random: SeededRandom): JsonValue | Uint8Array {
-  if (random.chance(0.05)) return Uint8Array.of(random.below(4))
-  return random.chance(0.05) ? drawJson(random, 0) : { [random.pick(keys)]: drawJson(random, 2), a: random.below(3) }
+function drawValue(random: SeededRandom, { values }: LongHistoryPlan): JsonValue | Uint8Array {
+  if (values === 'others') return random.chance(0.5) ? Uint8Array.of(random.below(4)) : drawJson(random, 0)
+  if (values === undefined && random.chance(0.05)) return Uint8Array.of(random.below(4))
+  if (values === undefined && random.chance(0.05)) return drawJson(random, 0)
+  return { [random.pick(keys)]: drawJson(random, 2), a: random.below(3) }
 }
 
 const keys = ['a', 'b', 'c', '__proto__']
