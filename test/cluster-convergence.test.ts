@@ -10,7 +10,7 @@ import {
   settled,
   type TestNode,
 } from '../packages/db/test/replication/nodes.ts'
-import { treesOf } from '../packages/db/test/replication/oracle-state.ts'
+import { definedStateOf } from '../packages/db/test/replication/oracle-state.ts'
 
 /** Whatever the order and the wiring, all nodes come to the state that the definition gives. */
 
@@ -81,7 +81,7 @@ async function expectDefinedState(nodes: readonly TestNode[]): Promise<void> {
     expect(await records(node.db)).toEqual(all)
     fsck(node)
   }
-  const { defined, actual } = await treesOf(nodes[0]!)
+  const { defined, actual } = await definedStateOf(nodes[0]!)
   expect(actual).toBe(defined)
 }
 
