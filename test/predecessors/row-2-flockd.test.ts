@@ -65,18 +65,24 @@ describe('row 2, flockd', () => {
     expect(await db.object('farms').delete('nowhere')).toBe(false)
   })
 
-  test('a loop over the entries stops at the first error, and the caller gets that one', async () => {
+  test('forEach stops at the first error, and the caller gets that one', async () => {
     const steps = db.object<number>('steps')
     for (let i = 0; i < 5; i++) await steps.put(`${i}`, i)
     const visited: string[] = []
-    const loop = async (): Promise<void> => {
-      for await (const [id] of steps.entries()) {
-        visited.push(id)
-        if (id === '2') throw new Error('the third is enough')
-      }
-    }
-    await expect(loop()).rejects.toThrow('the third is enough')
+    const visiting = steps.forEach(async (value, id) => {
+      await Promise.resolve()
+      visited.push(id)
+      if (value === 2) throw new Error('the third is enough')
+    })
+    await expect(visiting).rejects.toThrow('the third is enough')
     expect(visited).toEqual(['0', '1', '2'])
+    await steps.forEach((_value, id) => void visited.push(id), { gt: '2', reverse: true })
+    expect(visited).toEqual(['0', '1', '2', '4', '3'])
+    const list = db.list<number>('step-list')
+    await list.insertMany([1, 2, 3])
+    let sum = 0
+    await list.forEach(value => void (sum += value), { limit: 2 })
+    expect(sum).toBe(3)
   })
 
   test('keys have spaces, punctuation, emoji, or nothing at all', async () => {

@@ -27,7 +27,7 @@ describe('the types of the wire', () => {
   })
 
   it('have the methods of the library', () => {
-    type Shared<T> = Exclude<keyof T, 'subscribe'>
+    type Shared<T> = Exclude<keyof T, 'subscribe' | 'forEach'>
     expectTypeOf<Shared<library.ObjectCollection>>().toEqualTypeOf<keyof client.ObjectClient>()
     expectTypeOf<Shared<library.ListCollection>>().toEqualTypeOf<keyof client.ListClient>()
   })

@@ -76,6 +76,14 @@ export interface RecordReader<T> {
 
 /** What Objects and Lists share. */
 export interface ReadableCollection<T> extends RecordReader<T> {
+  /**
+   * Calls `visit` with each record of a range, one after the other, each awaited before the next: a loop over `entries`. Ends at the first
+   * error, that of `visit` or of reading, and rejects with it. @throws INVALID (the range), ABORTED, what `visit` throws
+   *
+   * @example
+   * await farms.forEach(async (farm, id) => index(id, farm), { gte: 'a', lt: 'n' })
+   */
+  forEach(visit: (value: T, id: string) => Promise<void> | void, range?: RangeOptions): Promise<void>
   /** Calls back for every change from now on. Returns the undo. */
   subscribe(listener: (change: Change<T>) => void): () => void
   /** Deletes; a missing record is fine. Resolves with whether there was one; durable when it resolves. */

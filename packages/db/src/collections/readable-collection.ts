@@ -72,6 +72,10 @@ export abstract class StoredCollection<T> implements ReadableCollection<T> {
     return this.#range(range, id => id)
   }
 
+  async forEach(visit: (value: T, id: string) => Promise<void> | void, range: RangeOptions = {}): Promise<void> {
+    for await (const [id, value] of this.entries(range)) await visit(value, id)
+  }
+
   /** The range's state is that of this call, not of the first step. */
   #range<Item>(range: RangeOptions, toItem: (id: string, content: ViewContent) => Item): AsyncIterable<Item> {
     const { bounds, limit } = checkRange(range, bound => this.toBound(bound))

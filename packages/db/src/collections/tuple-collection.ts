@@ -112,6 +112,10 @@ export class MemoryTupleCollection<T> implements TupleCollection<T> {
       .slice(0, limit)
   }
 
+  async forEach(visit: (value: T, id: string) => Promise<void> | void, range: RangeOptions = {}): Promise<void> {
+    for await (const [id, value] of this.entries(range)) await visit(value, id)
+  }
+
   subscribe(listener: (change: Change<T>) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
