@@ -100,7 +100,11 @@ async function* diffNodes(
   before: Subtree | undefined,
   after: Subtree | undefined,
 ): AsyncGenerator<Pair[]> {
-  const pending: NodePair[] = [{ before, after, within: '' }]
+  const pending: NodePair[] = []
+  const push = (pair: NodePair): void => {
+    if (!isSameSubtree(pair)) pending.push(pair)
+  }
+  push({ before, after, within: '' })
   for (let nodes = pending.at(-1); nodes !== undefined; nodes = pending.at(-1)) {
     for (const next of pending.slice(-READ_AHEAD)) startLoading(context, next)
     const { a, b } = await nodes.loading!
@@ -117,10 +121,8 @@ async function* diffNodes(
     const beside = pairUp(left.beside, right.beside)
     if (beside.length > 0) yield beside
     // The first byte is on top.
-    for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort().reverse()) {
-      const pair = { before: left.children.get(byte), after: right.children.get(byte), within: prefix + byte }
-      if (!isSameSubtree(pair)) pending.push(pair)
-    }
+    for (const byte of [...new Set([...left.children.keys(), ...right.children.keys()])].sort().reverse())
+      push({ before: left.children.get(byte), after: right.children.get(byte), within: prefix + byte })
   }
 }
 

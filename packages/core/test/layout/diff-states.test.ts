@@ -92,6 +92,18 @@ describe('the difference of two states', () => {
     })
   })
 
+  it('reads nothing of a collection that is the same in both', async () => {
+    const store = new MemoryObjectStore()
+    const { tree } = await applyEdits(store, undefined, [
+      edit(store, 'objects/a/x', '1'),
+      edit(store, 'objects/b/y', '1'),
+    ])
+    const { tree: changed } = await applyEdits(store, tree, [edit(store, 'objects/a/x', '2')])
+    const [objects] = await store.readTree(tree)
+    store.delete((await store.readTree(objects!.id)).find(({ name }) => name === 'b')!.id)
+    expect(await collect(diffStates(store, tree, changed))).toHaveLength(1)
+  })
+
   it('says that objects are missing, and nothing else, where they are', async () => {
     const store = new MemoryObjectStore()
     const { tree } = await applyEdits(store, undefined, [edit(store, 'objects/a/x', '1')])
