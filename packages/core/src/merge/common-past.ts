@@ -1,5 +1,6 @@
 import type { CommitGraph, DataNode } from '../commits/commit-graph.ts'
 import { byStamp } from '../commits/commit-graph.ts'
+import { compareStamp } from '../commits/stamp.ts'
 import type { CommitId } from '../ids.ts'
 
 /** Tells which of the commits that diverged have seen the whole common past. */
@@ -26,22 +27,29 @@ export class CommonPast {
   /** One pass, the earliest first, so that the parents' answers are there. */
   async #computeSeen(): Promise<Map<CommitId, bigint>> {
     const seen = new Map<CommitId, bigint>()
-    for (const commit of byStamp(this.#diverged.flatMap(commits => [...commits.values()]))) {
-      let bits = 0n
-      for (const parent of commit.seen) {
-        let parentBits = seen.get(parent)
-        if (parentBits === undefined) seen.set(parent, (parentBits = await this.#commonIn(parent)))
-        bits |= parentBits
-      }
+    const [earliest] = byStamp(this.#common)
+    if (earliest === undefined) return seen
+    for (const [i, { id }] of this.#common.entries()) seen.set(id, 1n << BigInt(i))
+    for (const commit of byStamp((await this.#notBefore(earliest)).values())) {
+      let bits = seen.get(commit.id) ?? 0n
+      for (const parent of commit.seen) bits |= seen.get(parent) ?? 0n
       seen.set(commit.id, bits)
     }
     return seen
   }
 
-  async #commonIn(parent: CommitId): Promise<bigint> {
-    let bits = 0n
-    for (const [i, { id }] of this.#common.entries())
-      if (await this.#graph.isAncestor(id, parent)) bits |= 1n << BigInt(i)
-    return bits
+  /** What diverged, and of its ancestry whatever may descend from `earliest`: stamps increase along ancestry. */
+  async #notBefore(earliest: DataNode): Promise<ReadonlyMap<CommitId, DataNode>> {
+    const found = new Map(this.#diverged.flatMap(commits => [...commits]))
+    const pending = [...found.values()]
+    for (let commit = pending.pop(); commit !== undefined; commit = pending.pop())
+      for (const id of commit.seen) {
+        if (found.has(id)) continue
+        const parent = await this.#graph.dataNode(id)
+        if (compareStamp(parent.stamp, earliest.stamp) < 0) continue
+        found.set(id, parent)
+        pending.push(parent)
+      }
+    return found
   }
 }
