@@ -46,9 +46,7 @@ export function failureHint({ code, data }: Failure): string | undefined {
     case 'STORAGE_FULL':
       return 'make room and try again: what was acknowledged is safe'
     case 'CORRUPT':
-      return typeof data['repair'] === 'string'
-        ? `mend it with: ${data['repair']}`
-        : 'see what is damaged, and what mends it, with: atoll doctor'
+      return `mend it with: ${String(data['repair'])}`
     default:
       return undefined
   }

@@ -23,8 +23,8 @@ export interface ErrorDataByCode {
   CLOSED: { what: string }
   /** Another process has the data directory open. */
   LOCKED: { directory: string; pid?: number; door?: string }
-  /** Stored bytes are damaged; `repair` names the command that mends them. */
-  CORRUPT: { file: string; reason: string; repair?: string }
+  /** Stored bytes are damaged; `repair` is the command that mends them, or what else there is to do. */
+  CORRUPT: { file: string; reason: string; repair: string }
   /** The data directory was written by a newer version. */
   NEWER_FORMAT: { file: string; found: number; supported: number }
   /** The operating system refuses access, or a file stands where a directory should. */
@@ -85,6 +85,20 @@ export function isAtollError(error: unknown, code?: ErrorCode): boolean {
 /** The usual refusal of an argument. */
 export function invalid(what: string, reason: string): AtollError<'INVALID'> {
   return new AtollError('INVALID', `${what}: ${reason}`, { what, reason })
+}
+
+/** What mends most damage. */
+export const REPAIR_COMMAND = 'atoll doctor --repair'
+/** What mends a view. */
+export const REBUILD_COMMAND = 'atoll doctor --rebuild'
+
+/** Damage of what is stored; `repair` is the command that mends it, or what else there is to do. */
+export function corrupt(
+  file: string,
+  reason: string,
+  { repair = REPAIR_COMMAND, cause }: { readonly repair?: string; readonly cause?: unknown } = {},
+): AtollError<'CORRUPT'> {
+  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair }, { cause })
 }
 
 /** A bug of ours, never of the world: it is not caught and not translated. */

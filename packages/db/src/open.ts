@@ -3,13 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
-  AtollError,
   ChangeLists,
   type Clock,
   CLOCK_ZERO,
   CommitGraph,
   type CommitId,
   compareClock,
+  corrupt,
   type Environment,
   HybridClock,
   invalid,
@@ -304,12 +304,8 @@ async function openRepository(directory: string, hasBegun: boolean): Promise<Rep
 
 /** What is missing while a node opens was there before: no script is to take that for an absent record. */
 function asDamage(error: unknown, file: string): unknown {
-  const repair = 'atoll doctor --repair'
-  if (isAtollError(error, 'CORRUPT') && error.data.repair === undefined)
-    return new AtollError('CORRUPT', error.message, { ...error.data, repair }, { cause: error })
   if (!isAtollError(error, 'MISSING')) return error
-  const reason = `${error.message}: something was removed from it`
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair }, { cause: error })
+  return corrupt(file, `${error.message}: something was removed from it`, { cause: error })
 }
 
 /** A function that is known later: parts that call each other are made one after the other. */

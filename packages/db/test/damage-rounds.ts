@@ -100,7 +100,7 @@ export async function damageRound(whole: string, { what, how, seed }: DamageRoun
     harmOne(directory, { what, how, seed })
     cpSync(directory, copy, { recursive: true })
     // One flipped bit makes a newer format of it, of which this program can say nothing.
-    if (what === 'format' && (await isOfNewerFormat(directory))) return
+    if ((what === 'format' || what === 'config') && (await isOfNewerFormat(directory))) return
     await expectWholeOrCorrupt(copy, what)
     await expectRepaired(directory, { what, whole })
   } finally {

@@ -154,6 +154,28 @@ describe('damage', () => {
     await expectFilled(directory)
   })
 
+  test('that a running node meets is CORRUPT, and names what mends it', async () => {
+    const directory = await filled()
+    const db = await open(directory)
+    await db.object('farms').put('south', { crop: 'oats' })
+    const { commit } = await db.flush()
+    const packs = join(directory, 'repo.git', 'objects', 'pack')
+    for (const name of readdirSync(packs).filter(each => each.endsWith('.pack'))) {
+      const bytes = readFileSync(join(packs, name))
+      chmodSync(join(packs, name), 0o644)
+      writeFileSync(join(packs, name), bytes.fill(0xff, 12, bytes.length - 20))
+    }
+    const damage = {
+      code: 'CORRUPT',
+      data: { file: expect.stringContaining(packs), repair: 'atoll doctor --repair' },
+    }
+    await expect(db.at(commit).then(then => then.object('farms').get('north'))).rejects.toMatchObject(damage)
+    await expect(db.compact()).rejects.toMatchObject(damage)
+    // What needs nothing of it goes on.
+    expect(await db.object('farms').get('south')).toEqual({ crop: 'oats' })
+    await db.close()
+  })
+
   test('of the journal is CORRUPT and changes nothing; its torn tail is no damage', async () => {
     const directory = await filled()
     const journal = join(directory, 'journal')

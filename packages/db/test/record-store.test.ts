@@ -1,4 +1,4 @@
-import { AtollError, type CollectionName, HybridClock, type RecordId, type RecordRef } from '@atolldb/core'
+import { AtollError, corrupt, type CollectionName, HybridClock, type RecordId, type RecordRef } from '@atolldb/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Durability } from '../src/api/database.ts'
 import { RecordStore, type RecordStoreParts } from '../src/engine/record-store.ts'
@@ -269,7 +269,7 @@ describe('the view behind it', () => {
     seal()
     await store.count('objects', things)
     const spy = vi.spyOn(view, 'get').mockImplementationOnce(() => {
-      throw new AtollError('CORRUPT', 'damaged', { file: view.path, reason: 'a test' })
+      throw corrupt(view.path, 'a test')
     })
     const reads = Array.from({ length: 20 }, (_, i) => store.readSafely(() => valueOf(store.read(ref(`${i}`)))))
     const created = store.write(() => {
@@ -315,7 +315,7 @@ describe('the view behind it', () => {
       }),
     )
     vi.spyOn(view, 'get').mockImplementationOnce(() => {
-      throw new AtollError('CORRUPT', 'damaged', { file: view.path, reason: 'a test' })
+      throw corrupt(view.path, 'a test')
     })
     await store.readSafely(() => store.read(ref('x')))
     await expect(failed).rejects.toMatchObject({ code: 'STORAGE_FULL' })

@@ -1,4 +1,4 @@
-import { AtollError, MAX_ID_BYTES, MAX_VALUE_BYTES, type ErrorCode } from '@atolldb/core'
+import { AtollError, corrupt, MAX_ID_BYTES, MAX_VALUE_BYTES, type ErrorCode } from '@atolldb/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { fakeDatabase, versionOf, type FakeDatabase } from './fake-database.ts'
@@ -285,7 +285,7 @@ describe('ranges', () => {
   })
 
   it('ends a stream that fails with a line that says so', async () => {
-    db.breakRangeAfter(10, new AtollError('CORRUPT', 'damaged', { file: 'x', reason: 'y' }))
+    db.breakRangeAfter(10, corrupt('x', 'y'))
     const response = await call('/v1/objects/farms', { headers: { accept: 'application/x-ndjson' } })
     const lines = (await response.text()).trimEnd().split('\n')
     expect(lines).toHaveLength(11)
@@ -429,7 +429,7 @@ describe('errors', () => {
     [new AtollError('STORAGE_FAILED', 'failed', { path: 'x', reason: 'EIO' }), 503],
     [new AtollError('NO_CLUSTER', 'none yet', { reason: 'x' }), 503],
     [new AtollError('CLOSED', 'closed', { what: 'node' }), 503],
-    [new AtollError('CORRUPT', 'damaged', { file: 'x', reason: 'y' }), 500],
+    [corrupt('x', 'y'), 500],
     [new AtollError('TOO_LARGE', 'large', { what: 'x', limit: 1 }), 413],
   ]
   it.each(errors)('maps %s to %i, code and data', async (error, status) => {

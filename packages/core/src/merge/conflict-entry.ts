@@ -6,7 +6,7 @@
  * at `objects/.atoll.conflicts.<kind>.<collection>/…/<id>.json`, with two or more commit ids, sorted and distinct.
  * `reason` is there only where the collection's own rule did not decide or is broken, which is always contested: see `MergeReason`.
  */
-import { AtollError } from '../errors.ts'
+import { type AtollError, corrupt } from '../errors.ts'
 import { isObjectId } from '../ids.ts'
 import type { CommitId, RecordRef } from '../ids.ts'
 import { canonicalJson, parseCanonicalJson } from '../json/index.ts'
@@ -54,6 +54,5 @@ function isSortedIds(value: unknown): value is CommitId[] {
 }
 
 function malformed(cause?: unknown): AtollError<'CORRUPT'> {
-  const reason = 'a conflict entry is malformed'
-  return new AtollError('CORRUPT', reason, { file: 'repo.git', reason }, { cause })
+  return corrupt('repo.git', 'a conflict entry is malformed', { cause })
 }

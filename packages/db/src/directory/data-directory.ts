@@ -4,7 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError } from '@atolldb/core'
+import { AtollError, corrupt } from '@atolldb/core'
 import { isNotFound, makeDirectoryDurably, onFile, writeFileDurably } from '@atolldb/git'
 
 const DIRECTORY_FORMAT = 1
@@ -74,8 +74,7 @@ async function readFormat(file: string): Promise<number | undefined> {
   const text = await readTextIfThere(file)
   if (text === undefined) return undefined
   const format = parseFormat(text)
-  if (format === undefined)
-    throw new AtollError('CORRUPT', `${file}: not a format file`, { file, reason: 'not {"format":<number>}' })
+  if (format === undefined) throw corrupt(file, 'not {"format":<number>}')
   return format
 }
 

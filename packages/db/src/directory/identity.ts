@@ -3,7 +3,7 @@
  * signing key in one.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { AtollError, type Signer } from '@atolldb/core'
+import { type AtollError, corrupt, type Signer } from '@atolldb/core'
 import { createSigner, writeFileDurably } from '@atolldb/git'
 import { readTextIfThere } from './data-directory.ts'
 
@@ -53,9 +53,10 @@ function parseKey(file: string, pem: string): KeyObject {
 
 const NO_KEY = 'not an Ed25519 key in PEM'
 
+const NEW_IDENTITY = 'restore it from a backup; or become a new node with atoll doctor --repair --new-identity'
+
 function damaged(file: string, reason: string, cause?: unknown): AtollError<'CORRUPT'> {
-  const repair = 'restore it from a backup, or become a new node with atoll doctor --repair --new-identity'
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason, repair }, { cause })
+  return corrupt(file, reason, { repair: NEW_IDENTITY, cause })
 }
 
 function identityOf(key: KeyObject): NodeIdentity {

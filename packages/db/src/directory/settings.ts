@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { AtollError, type CommitId, isObjectId } from '@atolldb/core'
+import { type AtollError, type CommitId, corrupt, isObjectId } from '@atolldb/core'
 import { writeFileDurably } from '@atolldb/git'
 import { Mutex } from '../scheduling/mutex.ts'
 import { readTextIfThere } from './data-directory.ts'
@@ -125,6 +125,5 @@ function isTexts(value: unknown): value is string[] {
 }
 
 function damaged(file: string, cause?: unknown): AtollError<'CORRUPT'> {
-  const reason = 'not the state of a node'
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause })
+  return corrupt(file, 'not the state of a node', { cause })
 }

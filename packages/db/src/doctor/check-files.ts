@@ -3,25 +3,25 @@ import { isAtollError } from '@atolldb/core'
 import { checkFormat, type DataDirectory, readTextIfThere } from '../directory/data-directory.ts'
 import { loadIdentity } from '../directory/identity.ts'
 import { SettingsFile } from '../directory/settings.ts'
-import { type CheckName, type Finding, NEW_IDENTITY, REPAIR } from './finding.ts'
+import type { CheckName, Finding } from './finding.ts'
 
 /** The small files: `format`, `state/node.json`, `identity.key`, `config.json`. @throws NEWER_FORMAT, NOT_ACCESSIBLE */
 export async function checkFiles(directory: DataDirectory): Promise<Finding[]> {
   const findings: Finding[] = []
-  const check = async (name: CheckName, repair: string, read: () => Promise<unknown>): Promise<void> => {
-    const finding = await corruptionOf(name, repair, read)
+  const check = async (name: CheckName, read: () => Promise<unknown>): Promise<void> => {
+    const finding = await corruptionOf(name, read)
     if (finding !== undefined) findings.push(finding)
   }
-  await check('format', REPAIR, () => checkFormat(directory))
+  await check('format', () => checkFormat(directory))
   let node: string | undefined
   let isNew = false
-  await check('state', REPAIR, async () => {
+  await check('state', async () => {
     const { current } = await SettingsFile.load(directory.state)
     node = current.node
     isNew = current.incarnation === 0
   })
   if (!isNew || (await readTextIfThere(directory.identity)) !== undefined)
-    await check('identity', NEW_IDENTITY, () => loadIdentity(directory.identity, { node }))
+    await check('identity', () => loadIdentity(directory.identity, { node }))
   const config = join(directory.path, 'config.json')
   const text = await readTextIfThere(config)
   if (text !== undefined && !isJson(text))
@@ -30,17 +30,13 @@ export async function checkFiles(directory: DataDirectory): Promise<Finding[]> {
 }
 
 /** The damage that a read meets; other errors pass. */
-export async function corruptionOf(
-  check: CheckName,
-  repair: string,
-  read: () => Promise<unknown>,
-): Promise<Finding | undefined> {
+export async function corruptionOf(check: CheckName, read: () => Promise<unknown>): Promise<Finding | undefined> {
   try {
     await read()
     return undefined
   } catch (error) {
     if (!isAtollError(error, 'CORRUPT')) throw error
-    return { check, file: error.data.file, reason: error.data.reason, repair }
+    return { check, ...error.data }
   }
 }
 

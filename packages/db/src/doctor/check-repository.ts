@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isAtollError } from '@atolldb/core'
+import { isAtollError, REPAIR_COMMAND } from '@atolldb/core'
 import {
   checkLooseObjects,
   checkPack,
@@ -9,7 +9,7 @@ import {
   type PackName,
   type Repository,
 } from '@atolldb/git'
-import { type CheckName, type Finding, type OnDoctorProgress, REPAIR } from './finding.ts'
+import { type CheckName, type Finding, type OnDoctorProgress } from './finding.ts'
 
 export interface PacksCheck {
   readonly findings: readonly Finding[]
@@ -51,5 +51,5 @@ export async function checkRefs(repository: Repository, mainRef: string, hasBegu
 }
 
 function toFindings(check: CheckName, damages: readonly FileDamage[]): Finding[] {
-  return damages.map(({ file, reason }) => ({ check, file, reason, repair: REPAIR }))
+  return damages.map(({ file, reason }) => ({ check, file, reason, repair: REPAIR_COMMAND }))
 }

@@ -8,6 +8,7 @@ import {
   isAtollError,
   listCollections,
   type ObjectId,
+  REBUILD_COMMAND,
   recordKey,
   type RecordRef,
   scanRecords,
@@ -20,7 +21,7 @@ import type { JournalContent } from '../journal/journal.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { type ViewContent, viewKey } from '../view/encoding.ts'
 import { View } from '../view/view.ts'
-import { type Finding, type OnDoctorProgress, REBUILD } from './finding.ts'
+import type { Finding, OnDoctorProgress } from './finding.ts'
 
 export interface ViewCheck {
   readonly findings: readonly Finding[]
@@ -44,7 +45,7 @@ export async function checkView(
     const comparison = new Comparison(view, repository, onProgress)
     const problem = await comparison.run(journal)
     const findings =
-      problem === undefined ? [] : [{ check: 'view' as const, file: path, reason: problem, repair: REBUILD }]
+      problem === undefined ? [] : [{ check: 'view' as const, file: path, reason: problem, repair: REBUILD_COMMAND }]
     return { findings, records: comparison.records }
   })
   // One that is not there is made when the node opens.

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { AtollError, type CommitId, isAtollError, type ObjectId } from '@atolldb/core'
+import { AtollError, type CommitId, isAtollError, type ObjectId, REPAIR_COMMAND } from '@atolldb/core'
 import { type ObjectType, type PackName, Repository } from '@atolldb/git'
 import { checkFormat, type DataDirectory, dataDirectory } from '../directory/data-directory.ts'
 import { lockDirectory } from '../directory/lock.ts'
@@ -95,8 +95,7 @@ export async function examine(directory: DataDirectory, onProgress?: OnDoctorPro
   const repository = await openForInspection(directory.repository)
   if (repository === undefined) {
     const reason = 'it is not there, or has no config that can be read'
-    if (hasBegun)
-      findings.push({ check: 'repository', file: directory.repository, reason, repair: 'atoll doctor --repair' })
+    if (hasBegun) findings.push({ check: 'repository', file: directory.repository, reason, repair: REPAIR_COMMAND })
     return { directory: directory.path, findings, checked, damagedPacks: [], missing: new Map() }
   }
   try {

@@ -12,11 +12,8 @@ export interface Finding {
   readonly repair: string
 }
 
-export const REPAIR = 'atoll doctor --repair'
-export const REBUILD = 'atoll doctor --rebuild'
 export const REPAIR_FROM =
   'atoll doctor --repair, which asks the peers; or with --from <data directory of another node, a clone, or its address>'
-export const NEW_IDENTITY = 'restore it from a backup; or become a new node with atoll doctor --repair --new-identity'
 
 /** How far a check is; `total` is an estimate. */
 export type OnDoctorProgress = (progress: {

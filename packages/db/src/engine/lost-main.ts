@@ -1,4 +1,4 @@
-import { AtollError, type CommitGraph, type CommitId, compareClock, type GraphNode } from '@atolldb/core'
+import { type AtollError, type CommitGraph, type CommitId, compareClock, corrupt, type GraphNode } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { Log } from '../api/database.ts'
 import { reclockedCommits } from './before-reclock.ts'
@@ -45,5 +45,5 @@ export function laterOf(a: GraphNode | undefined, b: GraphNode): GraphNode {
 function lostMain(repository: Repository): AtollError<'CORRUPT'> {
   const file = `${repository.directory}/${MAIN_REF}`
   const reason = 'it is not there, nor is any commit that this node remembers; is the disk mounted, the backup whole?'
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason })
+  return corrupt(file, reason)
 }

@@ -1,4 +1,4 @@
-import { AtollError } from '@atolldb/core'
+import { corrupt } from '@atolldb/core'
 import {
   decodePayload,
   decodeSegmentHeader,
@@ -72,8 +72,4 @@ function findWitness(bytes: Buffer, damaged: number): number | undefined {
     if (syncedBytes > damaged && syncedBytes <= offset) return offset
   }
   return undefined
-}
-
-function corrupt(file: string, reason: string): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason })
 }

@@ -2,7 +2,7 @@ import fs, { constants } from 'node:fs'
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AtollError } from '@atolldb/core'
+import { type AtollError, corrupt } from '@atolldb/core'
 import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type JournalEntry } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
@@ -210,6 +210,5 @@ export async function writeFully(writeAt: WriteAt, bytes: Uint8Array, position: 
 }
 
 function gap(path: string, expected: number): AtollError<'CORRUPT'> {
-  const reason = `entry ${expected} should come first: a segment before it is missing`
-  return new AtollError('CORRUPT', `${path}: ${reason}`, { file: path, reason })
+  return corrupt(path, `entry ${expected} should come first: a segment before it is missing`)
 }

@@ -1,4 +1,4 @@
-import { AtollError } from '@atolldb/core'
+import { AtollError, corrupt, REBUILD_COMMAND } from '@atolldb/core'
 import { translateSystemError } from '@atolldb/git'
 
 /** Somebody else has that LevelDB open. */
@@ -32,7 +32,7 @@ export function translateLevelError(error: unknown, path: string): unknown {
 
 /** The view holds something that cannot be right. */
 export function viewDamage(file: string, reason: string, cause?: unknown): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason }, { cause })
+  return corrupt(file, reason, { repair: REBUILD_COMMAND, cause })
 }
 
 function closed(options: { cause: unknown }): AtollError<'CLOSED'> {

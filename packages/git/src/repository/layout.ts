@@ -2,7 +2,7 @@
  * The files of a repository (gitrepository-layout(5)): bare and standard, for stock git to read, clone and pack.
  *
  *     HEAD            ref: refs/heads/main
- *     config          below
+ *     config          see config.ts
  *     objects/pack/   packs of ours and of git
  *     objects/info/
  *     objects/quarantine-<random>/   packs of strangers while they are checked
@@ -11,22 +11,15 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError } from '@atolldb/core'
+import { AtollError, corrupt } from '@atolldb/core'
 import type { FileDamage } from '../damage/file-damage.ts'
 import { makeDirectoryDurably, writeFileDurably } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
+import { configProblem, parseConfig, REPOSITORY_CONFIG } from './config.ts'
 import { GONE_PREFIX, TEMPORARY_PREFIX } from './install-pack.ts'
 import { QUARANTINE_PREFIX } from './quarantined-pack.ts'
 
 const HEAD = 'ref: refs/heads/main\n'
-// Stock git run by hand must not repack behind our back: gc.auto.
-const CONFIG = `[core]
-	repositoryformatversion = 0
-	filemode = true
-	bare = true
-[gc]
-	auto = 0
-`
 
 /**
  * Creates what is missing. HEAD comes last and says that all is there, so a crash is mended by the next call.
@@ -36,7 +29,7 @@ const CONFIG = `[core]
 export async function createRepository(directory: string): Promise<void> {
   for (const part of ['objects/pack', 'objects/info', 'refs/heads', 'info'])
     await makeDirectoryDurably(join(directory, part))
-  await writeFileDurably(join(directory, 'config'), Buffer.from(CONFIG))
+  await writeFileDurably(join(directory, 'config'), Buffer.from(REPOSITORY_CONFIG))
   await writeFileDurably(join(directory, 'HEAD'), Buffer.from(HEAD))
 }
 
@@ -44,9 +37,8 @@ export async function createRepository(directory: string): Promise<void> {
 export async function checkRepositoryFormat(directory: string): Promise<void> {
   const file = join(directory, 'config')
   const config = await onFile(file, () => readFile(file, 'utf8'))
-  const version = /^\s*repositoryformatversion\s*=\s*(\d+)\s*$/im.exec(config)?.[1]
-  if (version === undefined)
-    throw new AtollError('CORRUPT', `${file}: no repository format`, { file, reason: 'no repositoryformatversion' })
+  const version = parseConfig(config).valueByName.get('core.repositoryformatversion')?.value
+  if (version === undefined || !/^\d+$/.test(version)) throw corrupt(file, 'no repositoryformatversion')
   if (Number(version) > 0)
     throw new AtollError('NEWER_FORMAT', `${file}: repository format ${version}`, {
       file,
@@ -54,8 +46,6 @@ export async function checkRepositoryFormat(directory: string): Promise<void> {
       supported: 0,
     })
 }
-
-const configLine = /^\s*(?:[#;].*|\[[\w-]+(?: "[^"]*")?\]|[A-Za-z][A-Za-z0-9-]*\s*=.*)?$/
 
 /** `HEAD` and `config`, as far as stock git and we must agree on them. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
 export async function checkRepositoryFiles(directory: string): Promise<FileDamage[]> {
@@ -68,10 +58,8 @@ export async function checkRepositoryFiles(directory: string): Promise<FileDamag
   }
   await check('HEAD', text => (text === HEAD ? undefined : `not ${JSON.stringify(HEAD)}`))
   await check('config', text => {
-    const strange = text.split('\n').find(line => !configLine.test(line))
-    if (strange !== undefined) return `a line of unknown form: ${JSON.stringify(strange.slice(0, 80))}`
-    if (!/^\s*repositoryformatversion\s*=\s*\d+\s*$/im.test(text)) return 'no repositoryformatversion'
-    return /^\s*bare\s*=\s*true\s*$/im.test(text) ? undefined : 'not that of a bare repository'
+    const problem = configProblem(text)
+    return problem && `line ${problem.line}: ${problem.reason}`
   })
   return damages
 }

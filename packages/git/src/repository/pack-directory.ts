@@ -1,6 +1,6 @@
 import { readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AtollError, isAtollError, type ObjectId } from '@atolldb/core'
+import { AtollError, corrupt, isAtollError, type ObjectId } from '@atolldb/core'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, translateSystemError } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
@@ -279,12 +279,6 @@ export class PackDirectory {
 
 /** What damage in one of our own files means. */
 export function translateDamage(error: unknown, path: string): unknown {
-  if (error instanceof MalformedObject)
-    return new AtollError(
-      'CORRUPT',
-      `${path}: ${error.message}`,
-      { file: path, reason: error.message },
-      { cause: error },
-    )
+  if (error instanceof MalformedObject) return corrupt(path, error.message, { cause: error })
   return translateSystemError(error, path)
 }

@@ -5,7 +5,7 @@
  */
 import { readdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { AtollError, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
+import { AtollError, corrupt, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
 import type { FileDamage } from '../damage/file-damage.ts'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, systemErrorCode } from '../files/system-errors.ts'
@@ -193,10 +193,6 @@ export class Refs {
   #pathOf(name: string): string {
     return join(this.#directory, name)
   }
-}
-
-function corrupt(file: string, reason: string): AtollError<'CORRUPT'> {
-  return new AtollError('CORRUPT', `${file}: ${reason}`, { file, reason })
 }
 
 async function readdirIfThere(path: string) {
