@@ -82,28 +82,31 @@ export class FaultyFiles {
 
   /**
    * The power goes: of what was written since the last sync of a file some sectors are there, others are zeros or what was
-   * there before, and the end may be missing. `random` gives numbers in [0, 1). Where the directory is a copy, `original` is
+   * there before, the end may be missing, and what was cut off may be back. `random` gives numbers in [0, 1). Where the directory is a copy, `original` is
    * what it is a copy of.
    */
   losePower(directory: string, random: () => number, original = directory): void {
     for (const name of readdirSync(directory).filter(each => each.endsWith('.log'))) {
       const path = join(directory, name)
       const now = readFileSync(path)
-      const synced = this.#syncedByPath.get(join(original, name))?.subarray(0, now.length)
-      if (synced === undefined) {
+      const before = this.#syncedByPath.get(join(original, name))
+      if (before === undefined) {
         unlinkSync(path)
         continue
       }
-      const kept = Buffer.from(now)
-      for (let at = 0; at < kept.length; at += SECTOR_BYTES) {
-        const end = Math.min(at + SECTOR_BYTES, kept.length)
+      const synced = before.subarray(0, now.length)
+      // Nothing but zeros is ever cut off once it was synced.
+      const cutOffBytes = random() < 0.5 ? 0 : before.length - synced.length
+      const kept = Buffer.concat([now], now.length + cutOffBytes)
+      for (let at = 0; at < now.length; at += SECTOR_BYTES) {
+        const end = Math.min(at + SECTOR_BYTES, now.length)
         if (synced.subarray(at, end).equals(kept.subarray(at, end)) || random() < 0.5) continue
         kept.fill(0, at, end)
         if (at < synced.length) synced.copy(kept, at, at, end)
       }
       writeFileSync(path, kept)
-      if (kept.length > synced.length && random() < 0.5)
-        truncateSync(path, synced.length + Math.floor(random() * (kept.length - synced.length)))
+      if (now.length > synced.length && random() < 0.5)
+        truncateSync(path, synced.length + Math.floor(random() * (now.length - synced.length)))
     }
   }
 }

@@ -30,6 +30,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('sync' as const) }) },
 )
 interface Life {
+  /** Zeros that are written ahead. */
+  readonly roomBytes: number
   readonly steps: readonly Step[]
   readonly end: 'kill' | 'power' | 'close'
   /** Entries under way when it ends. */
@@ -38,6 +40,7 @@ interface Life {
 }
 
 const life: fc.Arbitrary<Life> = fc.record({
+  roomBytes: fc.constantFrom(0, 6_000, 40_000),
   steps: fc.array(step, { maxLength: 12 }),
   end: fc.constantFrom('kill' as const, 'power' as const, 'close' as const),
   lastEntries: fc.nat(4),
@@ -72,12 +75,13 @@ class History {
   }
 }
 
-async function live(directory: string, { steps, end, lastEntries, random }: Life, history: History) {
+async function live(directory: string, { roomBytes, steps, end, lastEntries, random }: Life, history: History) {
   const files = new FaultyFiles(directory)
   const { journal, content } = await Journal.open(directory, {
     durability: 'sync',
     onAbandon: () => undefined,
     rotateBytes: 2_000,
+    roomBytes,
     openFile: files.open,
   })
   check(content.entries, content.sealedSequence, journal.lastSequence, history)

@@ -41,6 +41,10 @@ function segments(directory: string): string[] {
 
 const newest = (directory: string): string => segments(directory).at(-1)!
 
+/** Length of the newest segment without the zeros written ahead. */
+const writtenBytes = (directory: string): number =>
+  readFileSync(newest(directory)).findLastIndex(byte => byte !== 0) + 1
+
 function flipByte(path: string, at: number): void {
   const bytes = readFileSync(path)
   bytes[at < 0 ? bytes.length + at : at]! ^= 0x40
@@ -123,12 +127,12 @@ describe('a full disk', () => {
     const onAbandon = vi.fn()
     const { journal } = await openJournal(directory, { openFile: files.open, onAbandon })
     await put(journal, 'kept')
-    const sizeBytes = readFileSync(newest(directory)).length
+    const good = writtenBytes(directory)
     files.fault = operation => (operation === 'write' ? { code: 'ENOSPC', bytes } : undefined)
     const failed = put(journal, 'lost')
     await expect(failed).rejects.toMatchObject({ code: 'STORAGE_FULL' })
     expect(onAbandon).toHaveBeenCalledTimes(1)
-    expect(readFileSync(newest(directory))).toHaveLength(sizeBytes)
+    expect(readFileSync(newest(directory))).toHaveLength(good)
     expect(journal.lastSequence).toBe(1)
     files.fault = () => undefined
     await put(journal, 'after')
@@ -142,8 +146,8 @@ describe('a full disk', () => {
     const { journal } = await openJournal(directory, { openFile: files.open })
     let later: Promise<void> | undefined
     files.fault = operation => {
-      if (operation !== 'write' || later !== undefined) return undefined
-      later = put(journal, 'upon it')
+      if (operation !== 'write') return undefined
+      later ??= put(journal, 'upon it')
       return { code: 'ENOSPC' }
     }
     await expect(put(journal, 'lost')).rejects.toMatchObject({ code: 'STORAGE_FULL' })
@@ -170,6 +174,111 @@ describe('a full disk', () => {
     await put(journal, 'c')
     await journal.close()
     expect(await reopened(directory)).toEqual({ ids: ['c'], sealedSequence: 2, lastSequence: 3 })
+  })
+})
+
+describe('zeros written ahead', () => {
+  const sizeBytes = (directory: string): number => readFileSync(newest(directory)).length
+
+  test('let small appends leave the size of the file as it is, and go when it is closed', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { roomBytes: 10_000 })
+    const sizes: number[] = []
+    for (let i = 0; i < 150; i++) {
+      await put(journal, `${i}`)
+      sizes.push(sizeBytes(directory))
+    }
+    expect(new Set(sizes).size).toBe(2)
+    await put(journal, 'large', 30_000)
+    const end = sizeBytes(directory)
+    await journal.close()
+    expect(sizeBytes(directory)).toBe(end)
+    expect((await reopened(directory)).ids).toHaveLength(151)
+  })
+
+  test('are none with durability `os`, nor behind large appends', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { roomBytes: 10_000, durability: 'os' })
+    await put(journal, 'a')
+    expect(sizeBytes(directory)).toBeLessThan(1_000)
+    await journal.close()
+    const { journal: synced } = await openJournal(directory, { roomBytes: 10_000 })
+    await put(synced, 'b', 1_000)
+    expect(sizeBytes(directory)).toBeLessThan(2_000)
+    await synced.close()
+  })
+
+  test('are an end, and the next append follows the last frame', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { roomBytes: 10_000 })
+    await put(journal, 'a')
+    await put(journal, 'b')
+    const killed = readFileSync(newest(directory))
+    await journal.close()
+    const trimmed = sizeBytes(directory)
+    writeFileSync(newest(directory), killed)
+    const again = await openJournal(directory)
+    expect(again.ids).toEqual(['a', 'b'])
+    expect(sizeBytes(directory)).toBe(trimmed)
+    await put(again.journal, 'c')
+    await again.journal.close()
+    expect((await reopened(directory)).ids).toEqual(['a', 'b', 'c'])
+  })
+
+  test('hide no damage: what a frame behind it vouches for is CORRUPT, zeroed or flipped', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { roomBytes: 10_000 })
+    await put(journal, 'a')
+    await put(journal, 'b')
+    const killed = readFileSync(newest(directory))
+    await journal.close()
+    for (const damage of [killed.with(30, killed[30]! ^ 1), Buffer.from(killed).fill(0, 16, 60)]) {
+      writeFileSync(newest(directory), damage)
+      await expect(openJournal(directory)).rejects.toMatchObject({ code: 'CORRUPT' })
+    }
+  })
+
+  test('with a part of a frame among them are a torn append', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { roomBytes: 10_000 })
+    await put(journal, 'kept')
+    const before = readFileSync(newest(directory))
+    const good = writtenBytes(directory)
+    await put(journal, 'torn', 300)
+    const after = readFileSync(newest(directory))
+    await journal.close()
+    for (let reached = good + 1; reached < good + 300; reached += 7) {
+      const torn = Buffer.concat([after.subarray(0, reached), before.subarray(reached)])
+      writeFileSync(newest(directory), torn)
+      expect((await reopened(directory)).ids).toEqual(['kept'])
+    }
+  })
+
+  test('are left out where the disk has space for the append alone', async () => {
+    const directory = temporaryDirectory()
+    const files = new FaultyFiles()
+    const { journal } = await openJournal(directory, { openFile: files.open, roomBytes: 10_000 })
+    files.fault = operation =>
+      operation === 'write' && files.counts.write === 2 ? { code: 'ENOSPC', bytes: 4_000 } : undefined
+    await put(journal, 'a')
+    await put(journal, 'b')
+    expect(journal.failure).toBeUndefined()
+    expect(sizeBytes(directory)).toBeLessThan(1_000)
+    await journal.close()
+    expect((await reopened(directory)).ids).toEqual(['a', 'b'])
+  })
+
+  test('are cut off before the next segment begins, durably', async () => {
+    const directory = temporaryDirectory()
+    const files = new FaultyFiles()
+    const options = { rotateBytes: 500, roomBytes: 10_000, openFile: files.open }
+    const { journal } = await openJournal(directory, options)
+    for (let i = 1; i <= 30; i++) await put(journal, `${i}`)
+    await journal.sealed(1, main)
+    expect(segments(directory)).toHaveLength(2)
+    files.losePower(directory, () => 0.99)
+    expect(await reopened(directory)).toMatchObject({ sealedSequence: 1, lastSequence: 30 })
+    await journal.close()
   })
 })
 
@@ -271,15 +380,15 @@ describe('segments', () => {
       expect(segments(directory)).toHaveLength(2)
       const image = temporaryDirectory()
       cpSync(directory, image, { recursive: true })
+      // Nothing of the older segment was lost, although nobody had asked for it to be synced.
+      files.losePower(image, () => 0.99, directory)
+      expect(await reopened(image)).toMatchObject({ sealedSequence: 1, lastSequence: 12 })
       await put(journal, '13')
       await journal.sealed(13, main)
       expect(segments(directory)).toHaveLength(1)
       files.losePower(directory, () => 0.99)
       expect(await reopened(directory)).toMatchObject({ sealedSequence: 13, lastSequence: 13 })
       await journal.close()
-      // Before that: nothing of the older segment was lost, although nobody had asked for it to be synced.
-      files.losePower(image, () => 0.99, directory)
-      expect(await reopened(image)).toMatchObject({ sealedSequence: 1, lastSequence: 12 })
     }
   })
 
@@ -330,7 +439,7 @@ describe('damage', () => {
     const directory = temporaryDirectory()
     const { journal } = await openJournal(directory)
     await put(journal, 'kept')
-    const good = readFileSync(newest(directory)).length
+    const good = writtenBytes(directory)
     await put(journal, 'torn')
     await journal.close()
     const whole = readFileSync(newest(directory))
@@ -375,7 +484,7 @@ describe('damage', () => {
     const directory = temporaryDirectory()
     const { journal } = await openJournal(directory)
     await put(journal, 'kept')
-    const good = readFileSync(newest(directory)).length
+    const good = writtenBytes(directory)
     await Promise.all([
       append(journal, commitOf(2), clockOf(2), [putOf('a', 1)]),
       append(journal, commitOf(3), clockOf(3), [putOf('b', 2)]),
@@ -391,7 +500,7 @@ describe('damage', () => {
     const { journal } = await openJournal(directory, { durability: 'os' })
     await put(journal, '1')
     await put(journal, '2')
-    const good = readFileSync(newest(directory)).length
+    const good = writtenBytes(directory)
     await journal.sealed(1, main)
     await journal.sealed(2, main)
     await journal.close()

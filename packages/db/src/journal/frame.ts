@@ -3,7 +3,8 @@
  * was written. So damage in front of an intact frame is either a torn append, which nobody was promised (it begins at or
  * after what that frame vouches for), or the loss of something durable.
  *
- *     segment  = magic "ATOLLJ1\n" (8 bytes), first sequence number (u64)
+ *     segment  = magic "ATOLLJ1\n" (8 bytes), first sequence number (u64), frames; in the last segment zeros may follow, written
+ *                ahead of the next frames: they are an end, and no damage
  *     frame    = payload length (u32), CRC-32 of the payload (u32), payload
  *     payload  = type (u8), bytes of this segment that were synced before (u32) …
  *       type 1, entries: sequence number of the first entry (u64), count (u32), main (20 bytes; zeros: none yet), entries

@@ -16,12 +16,13 @@ export interface RecoveredSegment {
   readonly entries: readonly JournalEntry[]
   /** In the order they were written. */
   readonly sealed: readonly SealNote[]
-  /** Length of the intact part; what follows is a torn tail that nobody was promised. */
+  /** Length of the intact part; what follows is room for more, or a torn tail that nobody was promised. */
   readonly goodBytes: number
 }
 
 /**
- * Reads a segment. A damaged end of the last segment is a torn append and is left out; damage anywhere else, or in front of
+ * Reads a segment. Zeros at the end of the last segment are room for more; a damaged end of it is a torn append. Both are left
+ * out; damage anywhere else, or in front of
  * a frame that knew it to be durable, is CORRUPT: nothing that was acknowledged is ever skipped in silence. Undefined where
  * the last segment was not created to its end.
  *

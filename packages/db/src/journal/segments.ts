@@ -89,7 +89,7 @@ export interface OpenedSegments {
 }
 
 /**
- * Reads the segments of a directory, and makes it ready for the next append: a torn tail is cut off, durably.
+ * Reads the segments of a directory, and makes it ready for the next append: zeros and a torn tail are cut off, durably.
  * @throws CORRUPT (nothing was changed then), NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
  */
 export async function openSegments(directory: string, openFile: OpenJournalFile): Promise<OpenedSegments> {
