@@ -144,3 +144,34 @@ test('commands tell the same', async () => {
     { id: 'north', value: { crop: 'oats' } },
   ])
 })
+
+test('what a List was can be asked for by its name after it is gone', async () => {
+  const id = await db.list('readings').insert({ t: 21.5 })
+  const { commit } = await db.flush()
+  await db.drop({ kind: 'lists', name: 'readings' })
+  await db.object('readings').put('north', 1)
+  await db.flush()
+
+  const then = await client.at(commit)
+  expect(await then.collections()).toEqual([{ name: 'readings', kind: 'lists' }])
+  expect((await call('/v1/collections?at=nothing')).status).toBe(404)
+  expect((await call('/v1/collections?then=main')).status).toBe(400)
+  const [lost] = await collected(client.diff(commit, 'main', { collection: 'readings', kind: 'lists' }))
+  expect(lost).toMatchObject({ kind: 'lists', id, op: 'delete' })
+  expect(await collected(client.log(lost))).toHaveLength(2)
+  const fed = await collected(client.changes({ since: '0', live: false, collection: 'readings', id }))
+  expect(fed.map(({ op }) => op)).toEqual(['put', 'delete'])
+  expect((await call('/v1/log?list=readings&kind=lists')).status).toBe(400)
+
+  await db.close()
+  expect((await atoll('export', 'readings', '--at', commit)).out).toBe(`{"id":"${id}","value":{"t":21.5}}\n`)
+  expect((await atoll('get', 'readings', id, '--at', commit)).out).toBe('{"t":21.5}\n')
+  expect((await atoll('count', 'readings', '--at', commit)).out).toBe('1\n')
+  expect((await atoll('export', 'readings')).out).toBe('{"id":"north","value":1}\n')
+  expect((await atoll('log', 'readings', id)).out).toContain(`  - readings/${id}`)
+  expect((await atoll('diff', commit, 'main', 'readings')).out.trimEnd().split('\n')).toEqual([
+    '+ readings/north  1',
+    `- readings/${id}  {"t":21.5}`,
+  ])
+  expect((await atoll('diff', commit, 'main', 'readings', '--list')).out.trimEnd().split('\n')).toHaveLength(1)
+})

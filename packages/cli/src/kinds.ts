@@ -1,12 +1,17 @@
-import type { Client, CollectionInfo } from '@atolldb/client'
+import type { Client, CollectionRef } from '@atolldb/client'
 import { AtollError } from '@atolldb/core/errors'
 
-export type Kind = CollectionInfo['kind']
+export type Kind = CollectionRef['kind']
 
-/** Which collection a name means: the Object, unless only the List exists, or the List was asked for. */
-export async function resolveKind(client: Client, name: string, list: boolean | undefined): Promise<Kind> {
+/** What there is, or was. */
+interface CollectionsState {
+  collections(): Promise<readonly CollectionRef[]>
+}
+
+/** Which collection a name means: the Object, unless only the List is there, or the List was asked for. */
+export async function resolveKind(state: CollectionsState, name: string, list: boolean | undefined): Promise<Kind> {
   if (list === true) return 'lists'
-  const kinds = await kindsOf(client, name)
+  const kinds = await kindsOf(state, name)
   return kinds.has('lists') && !kinds.has('objects') ? 'lists' : 'objects'
 }
 
@@ -21,7 +26,7 @@ export async function checkKind(client: Client, name: string, wanted: Kind): Pro
   throw new AtollError('UNSUPPORTED', reason, { what: `writing to ${name} as ${wanted}` })
 }
 
-async function kindsOf(client: Client, name: string): Promise<ReadonlySet<Kind>> {
-  const collections = await client.collections()
+async function kindsOf(state: CollectionsState, name: string): Promise<ReadonlySet<Kind>> {
+  const collections = await state.collections()
   return new Set(collections.filter(collection => collection.name === name).map(({ kind }) => kind))
 }

@@ -1,4 +1,4 @@
-import type { Client, ReadableClient } from '@atolldb/client'
+import type { Client, ReadableClient, RecordScope } from '@atolldb/client'
 import { resolveKind, type Kind } from './kinds.ts'
 
 export interface ReaderFlags {
@@ -13,19 +13,13 @@ export async function readerOf(
   name: string,
   { list, at }: ReaderFlags,
 ): Promise<{ readonly kind: Kind; readonly records: ReadableClient<unknown> }> {
-  const kind = await resolveKind(client, name, list)
   const state = at === undefined ? client : await client.at(at)
+  const kind = await resolveKind(state, name, list)
   return { kind, records: kind === 'lists' ? state.list<unknown>(name) : state.object<unknown>(name) }
 }
 
-/** What a command asks about: a collection, or one record of it. */
-export async function scopeOf(
-  client: Client,
-  name: string | undefined,
-  id: string | undefined,
-  list: boolean | undefined,
-): Promise<{ object?: string; list?: string; id?: string }> {
+/** What a command asks about: a collection of either kind, or one record of it. */
+export function scopeOf(name: string | undefined, id: string | undefined, list: boolean | undefined): RecordScope {
   if (name === undefined) return {}
-  const kind = await resolveKind(client, name, list)
-  return { ...(kind === 'lists' ? { list: name } : { object: name }), ...(id === undefined ? {} : { id }) }
+  return { ...(list === true ? { list: name } : { collection: name }), ...(id === undefined ? {} : { id }) }
 }

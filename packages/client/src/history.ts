@@ -4,6 +4,7 @@ import type { HttpDoor } from './door.ts'
 import { ClientError } from './errors.ts'
 import type {
   CallOptions,
+  CollectionRef,
   FeedChange,
   JsonValue,
   LogEntry,
@@ -19,6 +20,8 @@ export interface SnapshotClient {
   readonly time: Date
   object<T = JsonValue>(name: string): ReadableClient<T>
   list<T = JsonValue>(name: string): ReadableClient<T>
+  /** The collections that had records. */
+  collections(options?: CallOptions): Promise<CollectionRef[]>
 }
 
 export interface LogOptions extends RecordScope, CallOptions {
@@ -76,10 +79,15 @@ export function createHistoryClient(door: HttpDoor): HistoryClient {
         time: new Date(found.time),
         object: name => createReadable(door, 'objects', name, found.commit),
         list: name => createReadable(door, 'lists', name, found.commit),
+        async collections(options = {}) {
+          const query = { at: found.commit }
+          const call = { method: 'GET', path: '/v1/collections', query, signal: options.signal } as const
+          return (await door.json<{ collections: CollectionRef[] }>(call)).collections
+        },
       }
     },
-    async *log({ limit, from, object, list, id, signal } = {}) {
-      const query = { limit: limit?.toString(), from, object, list, id }
+    async *log({ limit, from, signal, ...scope } = {}) {
+      const query = { limit: limit?.toString(), from, ...scopeQuery(scope) }
       for await (const line of door.lines({ method: 'GET', path: '/v1/log', query, signal }))
         yield toEntry(line as WireEntry)
     },
@@ -88,12 +96,12 @@ export function createHistoryClient(door: HttpDoor): HistoryClient {
       const first = await lines.next()
       return { ...toEntry(first.value as WireEntry), changes: toChanges({ [Symbol.asyncIterator]: () => lines }) }
     },
-    diff: (from, to, { object, list, id, signal } = {}) =>
-      toChanges(door.lines({ method: 'GET', path: '/v1/diff', query: { from, to, object, list, id }, signal })),
-    async *changes({ since, live = true, object, list, id, signal } = {}) {
+    diff: (from, to, { signal, ...scope } = {}) =>
+      toChanges(door.lines({ method: 'GET', path: '/v1/diff', query: { from, to, ...scopeQuery(scope) }, signal })),
+    async *changes({ since, live = true, signal, ...scope } = {}) {
       let cursor = since
       for (;;) {
-        const query = { since: cursor, object, list, id, ...(live ? {} : { wait: '0' }) }
+        const query = { since: cursor, ...scopeQuery(scope), ...(live ? {} : { wait: '0' }) }
         const answer = await poll(query, signal)
         for (const { bytes, ...change } of answer.changes)
           yield bytes === undefined ? change : { ...change, value: decodeBase64(bytes) }
@@ -131,6 +139,11 @@ function createRefsClient(door: HttpDoor): RefsClient {
       await door.json({ method: 'DELETE', path: path(name), query: { previous }, signal })
     },
   }
+}
+
+/** What names records, of what may say more: a change, or a conflict. */
+function scopeQuery({ object, list, collection, kind, id }: RecordScope): Readonly<Record<string, string | undefined>> {
+  return { object, list, collection, kind, id }
 }
 
 function toEntry({ time, change, ...entry }: WireEntry): LogEntry {

@@ -81,10 +81,15 @@ export interface LogEntry {
   readonly change?: RecordChange
 }
 
-/** Which records history is asked about: one collection's, or one record. Everything of the users' when left out. */
+/**
+ * Which records history is asked about: one collection's, or one record. Everything of the users' when left out. A collection is
+ * named by one of `object`, `list` and `collection`; the last one without `kind` is whatever has that name.
+ */
 export interface RecordScope {
   readonly object?: string
   readonly list?: string
+  readonly collection?: string
+  readonly kind?: 'objects' | 'lists'
   readonly id?: string
 }
 

@@ -11,6 +11,7 @@ describe('the types of the wire', () => {
     expectTypeOf<keyof client.PeerStatus>().toEqualTypeOf<keyof library.PeerStatus>()
     expectTypeOf<client.SyncState>().toEqualTypeOf<library.SyncState>()
     expectTypeOf<library.LogEntry>().toExtend<client.LogEntry>()
+    expectTypeOf<client.RecordScope>().toEqualTypeOf<library.RecordScope>()
     expectTypeOf<library.CollectionInfo>().toExtend<client.CollectionInfo>()
     expectTypeOf<client.CollectionRef>().toEqualTypeOf<library.CollectionRef>()
     expectTypeOf<client.Dropped>().toEqualTypeOf<library.Dropped>()

@@ -1,6 +1,6 @@
 import type { Database, FeedChange, RecordScope } from 'atolldb'
 import type { Hono } from 'hono'
-import { readScope } from './history-routes.ts'
+import { readScope, scopeOptions } from './history-routes.ts'
 import { errorToProblem } from './problems.ts'
 import { readCount, readQuery } from './requests.ts'
 import { jsonResponse } from './responses.ts'
@@ -14,7 +14,7 @@ const MAX_POLL_CHANGES = 1_000
 const encoder = new TextEncoder()
 
 /**
- * `/v1/changes?since=<cursor>&object=|list=&id=`: the feed.
+ * `/v1/changes?since=<cursor>&object=|list=|collection=&kind=&id=`: the feed.
  *
  * With `Accept: text/event-stream` as server-sent events (`id` is the cursor, `data` the change; `Last-Event-ID` goes before
  * `since`; a comment every 20 s; an event `error` with a problem at the end of a feed that broke). Else by long poll:
@@ -24,7 +24,7 @@ const encoder = new TextEncoder()
 export function routeChanges(app: Hono, db: Database): void {
   app.get('/v1/changes', async c => {
     const request = c.req.raw
-    const query = readQuery(request.url, ['since', 'wait', 'limit', 'object', 'list', 'id'])
+    const query = readQuery(request.url, ['since', 'wait', 'limit', ...scopeOptions])
     const since = request.headers.get('last-event-id') ?? query.get('since') ?? db.cursor()
     const scope = readScope(query)
     if (/\btext\/event-stream\b/i.test(request.headers.get('accept') ?? ''))

@@ -8,7 +8,11 @@ import { jsonResponse } from './responses.ts'
  * request there that lost its `?id=` on the way must not delete all of them.
  */
 export function routeCollections(app: Hono, db: Database): void {
-  app.get('/v1/collections', async () => jsonResponse({ collections: await db.collections() }))
+  // As they were, without how many records they had: a snapshot has no counters.
+  app.get('/v1/collections', async c => {
+    const at = readQuery(c.req.url, ['at']).get('at')
+    return jsonResponse({ collections: await (at === undefined ? db : await db.at(at)).collections() })
+  })
   app.delete('/v1/collections/:kind/:name', async c => {
     readQuery(c.req.url, [])
     return jsonResponse(await db.drop(readCollection(c.req.url), { signal: c.req.raw.signal }))

@@ -6,7 +6,8 @@ import { jsonResponse, ndjsonResponse, wantsNdjson } from './responses.ts'
 import { logShape, recordChangeShape } from './history-shapes.ts'
 
 const DEFAULT_LOG_ENTRIES = 100
-const scopeOptions = ['object', 'list', 'id'] as const
+/** The options of a scope in a query. */
+export const scopeOptions = ['object', 'list', 'collection', 'kind', 'id'] as const
 
 /** What was: commits, what they changed, and names for them. Commits go by any name that `db.at` takes. */
 export function routeHistory(app: Hono, db: Database): void {

@@ -12,13 +12,13 @@ export function addDiff(program: Command, io: Io): void {
     .argument('<to>')
     .argument('[collection]')
     .argument('[id]')
-    .option('--list', 'of the List of that name')
+    .option('--list', 'only the List of that name')
     .action(async (from: string, to: string, ...rest: [string?, string?, { list?: boolean }?, Command?]) => {
       const [collection, id, flags, command = program] = rest
       const invocation = invocationOf(command, io)
       const { out } = invocation
       await withConnection(invocation, async ({ client }) => {
-        for await (const change of client.diff(from, to, await scopeOf(client, collection, id, flags?.list)))
+        for await (const change of client.diff(from, to, scopeOf(collection, id, flags?.list)))
           await (out.json
             ? out.object({ schema: 'atoll/change/v1', ...(changeJson(change) as object) })
             : out.line(changeLine(change, out)))

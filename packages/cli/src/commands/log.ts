@@ -19,7 +19,7 @@ export function addLog(program: Command, io: Io): void {
     .description('the commits from main back, newest first; those that changed a collection, or a record and how')
     .argument('[collection]')
     .argument('[id]')
-    .option('--list', 'of the List of that name')
+    .option('--list', 'only the List of that name')
     .option('--from <commit>', 'begin there: an id, a ref, a moment like @{2 hours ago}')
     .option('--limit <n>', 'at most so many')
     .action(async (collection: string | undefined, id: string | undefined, flags: LogFlags, command: Command) => {
@@ -31,7 +31,7 @@ export function addLog(program: Command, io: Io): void {
         ...(from === undefined ? {} : { from }),
       }
       await withConnection(invocation, async ({ client }) => {
-        const scope = await scopeOf(client, collection, id, flags.list)
+        const scope = scopeOf(collection, id, flags.list)
         for await (const entry of client.log({ ...options, ...scope }))
           await (out.json ? out.object({ schema: 'atoll/log/v1', ...entryJson(entry) }) : printEntry(entry, out))
       })

@@ -18,7 +18,7 @@ export function addWatch(program: Command, io: Io): void {
     .command('watch')
     .description('every change as it becomes visible here, until interrupted')
     .argument('[collection]')
-    .option('--list', 'of the List of that name')
+    .option('--list', 'only the List of that name')
     .option('--since <cursor>', 'go on after the change with that cursor (--json shows them); 0 for the beginning')
     .option('--no-follow', 'end when all that is there was told')
     .action(async (collection: string | undefined, { list, since, follow }: WatchFlags, command: Command) => {
@@ -28,7 +28,7 @@ export function addWatch(program: Command, io: Io): void {
       const undo = io.onEndSignal(() => ended.abort())
       try {
         await withConnection(invocation, async ({ client }) => {
-          const scope = await scopeOf(client, collection, undefined, list)
+          const scope = scopeOf(collection, undefined, list)
           const options = { ...scope, live: follow, signal: ended.signal, ...(since === undefined ? {} : { since }) }
           for await (const change of client.changes(options)) await printChange(change, out)
         })

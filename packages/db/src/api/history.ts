@@ -24,12 +24,24 @@ export interface Snapshot {
   collections(): Promise<{ readonly name: string; readonly kind: CollectionKind }[]>
 }
 
-/** Which records history is asked about: one collection's, or one record. Everything of the users' when left out. */
+/**
+ * Which records history is asked about: one collection's, or one record. Everything of the users' when left out. A collection is
+ * named by one of `object`, `list` and `collection`; by the last of them as whatever tells of a record names it, so that a
+ * {@link RecordChange}, a {@link FeedChange} or a conflict says what to ask about next.
+ *
+ * @example
+ * for await (const { kind, collection, id } of db.conflicts())
+ *   for await (const { author, change } of db.log({ kind, collection, id })) console.log(author.name, change)
+ */
 export interface RecordScope {
   /** The name of an Object. */
   readonly object?: string
   /** The name of a List. */
   readonly list?: string
+  /** The name of an Object or a List, of what there is of that name where `kind` is left out. */
+  readonly collection?: string
+  /** Beside `collection`. */
+  readonly kind?: CollectionKind
   /** One record of that collection. */
   readonly id?: string
 }

@@ -6,7 +6,6 @@ import {
   isAtollError,
   type NodeId,
   type ObjectId,
-  type RecordDifference,
   recordKey,
   type RecordKey,
 } from '@atolldb/core'
@@ -14,12 +13,12 @@ import type { Repository } from '@atolldb/git'
 import type { ChangesOptions, FeedChange } from '../api/history.ts'
 import { contentToValue, contentVersion } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
-import type { JournalChange, JournalEntry } from '../journal/frame.ts'
+import type { JournalEntry } from '../journal/frame.ts'
 import { decodeFeedCursor, encodeFeedCursor, type FeedPlace } from './feed-cursor.ts'
 import { moveAuthors } from './move-authors.ts'
 import type { Move, MoveLog } from './moves.ts'
 import { loadRecordChange, recordDifferences } from './record-changes.ts'
-import { checkScope, type CheckedScope, scopeHas } from './record-scope.ts'
+import { checkScope, type CheckedScope, scopeHasRecord } from './record-scope.ts'
 
 export interface FeedParts {
   readonly moves: MoveLog
@@ -169,7 +168,7 @@ export class Feed {
     for await (const difference of recordDifferences(repository, before, after, undefined)) {
       this.#assertRunning(signal)
       index++
-      if (index <= place.index || !this.#isWanted(scope, difference)) continue
+      if (index <= place.index || !scopeHasRecord(scope, difference)) continue
       const key = recordKey(difference)
       if (told.has(key) && told.get(key) === difference.after?.version) continue
       const change = await loadRecordChange(repository, difference)
@@ -193,7 +192,7 @@ export class Feed {
   async *#pending(entry: JournalEntry, place: FeedPlace, reading: Reading): AsyncGenerator<FeedChange, void, void> {
     const { moves, node, name } = this.#parts
     note(reading.told, entry)
-    const wanted = entry.changes.filter(change => this.#isWanted(reading.scope, change))
+    const wanted = entry.changes.filter(change => scopeHasRecord(reading.scope, change))
     for (const [i, change] of wanted.entries()) {
       const { kind, collection, id, content } = change
       const isLast = i === wanted.length - 1
@@ -212,10 +211,6 @@ export class Feed {
         origin: 'local',
       }
     }
-  }
-
-  #isWanted(scope: CheckedScope | undefined, { kind, collection, id }: RecordDifference | JournalChange): boolean {
-    return scopeHas(scope, kind, collection) && (scope?.id === undefined || scope.id === id)
   }
 
   #somethingNew(signal: AbortSignal | undefined): Promise<void> {

@@ -9,11 +9,12 @@ import {
   lookupRecord,
   type ObjectId,
   type ObjectReader,
+  type RecordRef,
 } from '@atolldb/core'
 import type { LogEntry } from '../api/history.ts'
 import { walkGraph } from './graph-walk.ts'
 import { loadRecordChange } from './record-changes.ts'
-import type { CheckedScope } from './record-scope.ts'
+import type { CheckedScope, ScopePart } from './record-scope.ts'
 
 export interface WalkOptions {
   readonly scope: CheckedScope | undefined
@@ -38,10 +39,12 @@ export async function* walkLog(
   for await (const node of walkGraph(graph, from.id)) {
     if (signal?.aborted === true) throw new AtollError('ABORTED', 'the log was aborted', { what: 'log' })
     const parents = await Promise.all(node.parents.map(parent => graph.node(parent)))
-    const isChanged = marks === undefined || (await marks.differ(node, parents))
-    if (!isChanged) continue
+    const changed = await marks?.changedBy(node, parents)
+    if (marks !== undefined && changed === undefined) continue
     const entry = toLogEntry(node, await reader.readCommit(node.id))
-    yield scope?.id === undefined ? entry : { ...entry, change: await changeOf(reader, scope, node, parents[0]) }
+    const { kind, collection, id } = changed ?? {}
+    if (kind === undefined || collection === undefined || id === undefined) yield entry
+    else yield { ...entry, change: await changeOf(reader, { kind, collection, id }, node, parents[0]) }
     if (--left <= 0) return
   }
 }
@@ -57,8 +60,7 @@ export function toLogEntry(node: GraphNode, { author, message }: CommitObject): 
   }
 }
 
-async function changeOf(reader: ObjectReader, scope: CheckedScope, node: GraphNode, parent: GraphNode | undefined) {
-  const ref = { kind: scope.kind, collection: scope.collection, id: scope.id! }
+async function changeOf(reader: ObjectReader, ref: RecordRef, node: GraphNode, parent: GraphNode | undefined) {
   const before = await lookupRecord(reader, parent?.tree, ref)
   return loadRecordChange(reader, { ...ref, before, after: await lookupRecord(reader, node.tree, ref) })
 }
@@ -66,35 +68,40 @@ async function changeOf(reader: ObjectReader, scope: CheckedScope, node: GraphNo
 /** Marks of a few generations: each commit's is asked for again as its children's parent. */
 const CACHED_MARKS = 4_096
 
-/** What a tree has in a scope, as a text that is the same where it is the same; conflict entries are a part of it. */
+/** What a tree has in a part of a scope, as a text that is the same where it is the same; conflict entries are a part of it. */
 class ScopeMarks {
   readonly #reader: ObjectReader
   readonly #scope: CheckedScope
-  readonly #cache = new BoundedCache<ObjectId, string>(CACHED_MARKS)
+  readonly #cache = new BoundedCache<string, string>(CACHED_MARKS)
 
   constructor(reader: ObjectReader, scope: CheckedScope) {
     this.#reader = reader
     this.#scope = scope
   }
 
-  /** Does a commit differ from every one of its parents? */
-  async differ(node: GraphNode, parents: readonly GraphNode[]): Promise<boolean> {
-    const mark = await this.#mark(node.tree)
-    if (parents.length === 0) return mark !== (await this.#compute(undefined))
-    for (const parent of parents) if ((await this.#mark(parent.tree)) === mark) return false
+  /** The first part of the scope in which a commit differs from every one of its parents. */
+  async changedBy(node: GraphNode, parents: readonly GraphNode[]): Promise<ScopePart | undefined> {
+    for (const part of this.#scope) if (await this.#differs(part, node, parents)) return part
+    return undefined
+  }
+
+  async #differs(part: ScopePart, node: GraphNode, parents: readonly GraphNode[]): Promise<boolean> {
+    const mark = await this.#mark(part, node.tree)
+    if (parents.length === 0) return mark !== (await this.#compute(part, undefined))
+    for (const parent of parents) if ((await this.#mark(part, parent.tree)) === mark) return false
     return true
   }
 
-  async #mark(tree: ObjectId): Promise<string> {
-    const known = this.#cache.get(tree)
+  async #mark(part: ScopePart, tree: ObjectId): Promise<string> {
+    const key = `${part.kind} ${tree}`
+    const known = this.#cache.get(key)
     if (known !== undefined) return known
-    const mark = await this.#compute(tree)
-    this.#cache.set(tree, mark)
+    const mark = await this.#compute(part, tree)
+    this.#cache.set(key, mark)
     return mark
   }
 
-  async #compute(tree: ObjectId | undefined): Promise<string> {
-    const { kind, collection, id } = this.#scope
+  async #compute({ kind, collection, id }: ScopePart, tree: ObjectId | undefined): Promise<string> {
     const conflicts = conflictCollection(kind, collection)
     if (id === undefined) {
       const root = await findCollectionRoot(this.#reader, tree, kind, collection)

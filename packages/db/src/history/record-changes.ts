@@ -9,7 +9,7 @@ import {
 } from '@atolldb/core'
 import type { RecordChange, StoredValue } from '../api/history.ts'
 import { contentToValue } from '../engine/content.ts'
-import { type CheckedScope, scopeHas } from './record-scope.ts'
+import { type CheckedScope, scopeHasCollection } from './record-scope.ts'
 
 /** How the records of two trees differ, in the order of their ids within each collection. Costs what differs. */
 export async function* recordDifferences(
@@ -18,14 +18,16 @@ export async function* recordDifferences(
   after: ObjectId | undefined,
   scope: CheckedScope | undefined,
 ): AsyncGenerator<RecordDifference, void, void> {
-  if (scope?.id !== undefined) {
-    const ref = { kind: scope.kind, collection: scope.collection, id: scope.id }
-    const was = await lookupRecord(reader, before, ref)
-    const is = await lookupRecord(reader, after, ref)
-    if (was?.version !== is?.version || was?.format !== is?.format) yield { ...ref, before: was, after: is }
+  if (scope?.some(({ id }) => id !== undefined) === true) {
+    for (const { kind, collection, id } of scope) {
+      const ref = { kind, collection, id: id! }
+      const was = await lookupRecord(reader, before, ref)
+      const is = await lookupRecord(reader, after, ref)
+      if (was?.version !== is?.version || was?.format !== is?.format) yield { ...ref, before: was, after: is }
+    }
     return
   }
-  const only = scopeHas.bind(undefined, scope)
+  const only = scopeHasCollection.bind(undefined, scope)
   for await (const batch of diffStates(reader, before, after, { only })) yield* batch
 }
 

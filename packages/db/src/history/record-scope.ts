@@ -2,6 +2,8 @@ import {
   type CollectionKind,
   type CollectionName,
   invalid,
+  isAtollError,
+  parseCollectionKind,
   parseListRecordId,
   parseRecordId,
   parseStoredCollectionName,
@@ -9,28 +11,71 @@ import {
 } from '@atolldb/core'
 import type { RecordScope } from '../api/history.ts'
 
-/** A scope that was checked; undefined is everything of the users'. */
-export interface CheckedScope {
+/** A collection, or one record of it. */
+export interface ScopePart {
   readonly kind: CollectionKind
   readonly collection: CollectionName
   readonly id: RecordId | undefined
 }
 
+/** A scope that was checked: where no kind was said, the Object and the List of that name. Undefined is everything of the users'. */
+export type CheckedScope = readonly ScopePart[]
+
 /** @throws INVALID, TOO_LARGE */
-export function checkScope({ object, list, id }: RecordScope): CheckedScope | undefined {
-  if (object !== undefined && list !== undefined) throw invalid('scope', 'names an Object and a List')
-  const name = object ?? list
+export function checkScope({ object, list, kind, collection, id }: RecordScope): CheckedScope | undefined {
+  const names = [object, list, collection].filter(name => name !== undefined)
+  if (names.length > 1) throw invalid('scope', 'names more than one of object, list and collection')
+  const [name] = names
   if (name === undefined) {
-    if (id !== undefined) throw invalid('scope', 'names a record without its collection')
+    if (id !== undefined || kind !== undefined)
+      throw invalid('scope', 'names a record or a kind without its collection')
     return undefined
   }
-  const kind = object === undefined ? 'lists' : 'objects'
-  const parsed = id === undefined ? undefined : kind === 'lists' ? parseListRecordId(id) : parseRecordId(id)
-  return { kind, collection: parseStoredCollectionName(name), id: parsed }
+  if (collection === undefined && kind !== undefined) throw invalid('scope', 'says a kind beside object or list')
+  const parsed = parseStoredCollectionName(name)
+  if (collection === undefined) return [scopePart(object === undefined ? 'lists' : 'objects', parsed, id)]
+  if (kind !== undefined) return [scopePart(parseCollectionKind(kind), parsed, id)]
+  const inObject = scopePart('objects', parsed, id)
+  return isListId(id) ? [inObject, scopePart('lists', parsed, id)] : [inObject]
+}
+
+function scopePart(kind: CollectionKind, collection: CollectionName, id: string | undefined): ScopePart {
+  if (id === undefined) return { kind, collection, id }
+  return { kind, collection, id: kind === 'lists' ? parseListRecordId(id) : parseRecordId(id) }
+}
+
+/** Could a List have a record of that id? */
+function isListId(id: string | undefined): boolean {
+  if (id === undefined) return true
+  try {
+    parseListRecordId(id)
+    return true
+  } catch (error) {
+    if (isAtollError(error, 'INVALID')) return false
+    throw error
+  }
 }
 
 /** Does it cover that collection? Atoll's own only where they are asked for by name. */
-export function scopeHas(scope: CheckedScope | undefined, kind: CollectionKind, collection: CollectionName): boolean {
+export function scopeHasCollection(
+  scope: CheckedScope | undefined,
+  kind: CollectionKind,
+  collection: CollectionName,
+): boolean {
   if (scope === undefined) return !collection.startsWith('.atoll.')
-  return scope.kind === kind && scope.collection === collection
+  return scope.some(part => part.kind === kind && part.collection === collection)
+}
+
+export function scopeHasRecord(
+  scope: CheckedScope | undefined,
+  {
+    kind,
+    collection,
+    id,
+  }: { readonly kind: CollectionKind; readonly collection: CollectionName; readonly id: RecordId },
+): boolean {
+  if (scope === undefined) return scopeHasCollection(scope, kind, collection)
+  return scope.some(
+    part => part.kind === kind && part.collection === collection && (part.id === undefined || part.id === id),
+  )
 }
