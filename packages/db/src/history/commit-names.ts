@@ -7,6 +7,7 @@ import {
   invalid,
   isAtollError,
   isObjectId,
+  type ObjectId,
 } from '@atolldb/core'
 import { noCluster } from '../engine/branch.ts'
 import { walkGraph } from './graph-walk.ts'
@@ -14,6 +15,8 @@ import { parseTimeExpression } from './time-expression.ts'
 
 export interface CommitNamesParts {
   readonly graph: CommitGraph
+  /** The ids of all objects that begin so. */
+  readonly idsWithPrefix: (prefix: string) => Promise<readonly ObjectId[]>
   readonly main: () => CommitId | undefined
   /** The commit that a named ref names. */
   readonly readRef: (name: string) => Promise<CommitId | undefined>
@@ -30,8 +33,8 @@ export function looksLikeCommitId(text: string): boolean {
 }
 
 /**
- * The commit that a name means: `main`; an id, or four digits or more that only one commit of `main`'s history begins with; a
- * moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in `main`'s history that is not later; or the name
+ * The commit that a name means: `main`; an id, or four digits or more that only one commit begins with, or one of
+ * `main`'s history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in `main`'s history that is not later; or the name
  * of a ref.
  *
  * @throws MISSING (there is none), INVALID (ambiguous, or no name at all), NO_CLUSTER (nothing was ever committed)
@@ -46,18 +49,24 @@ export async function resolveCommit(parts: CommitNamesParts, name: unknown): Pro
   if (time !== undefined) return commitAt(graph, main, name, parseTimeExpression(time, nowMs()))
   const id = name.toLowerCase()
   if (isObjectId(id)) return knownCommit(graph, id as CommitId)
-  if (looksLikeCommitId(name)) return commitByPrefix(graph, main, id)
+  if (looksLikeCommitId(name)) return commitByPrefix(parts, main, id)
   const named = await readRef(name)
   if (named === undefined) throw missingCommit(name)
   return knownCommit(graph, named)
 }
 
 async function knownCommit(graph: CommitGraph, id: CommitId): Promise<GraphNode> {
+  const node = await commitIfAny(graph, id)
+  if (node === undefined) throw missingCommit(id)
+  return node
+}
+
+/** Undefined where it is not there, an object of another type, or a commit of somebody else's making. */
+async function commitIfAny(graph: CommitGraph, id: CommitId): Promise<GraphNode | undefined> {
   try {
     return await graph.node(id)
   } catch (error) {
-    // Not there, an object of another type, or a commit of somebody else's making.
-    if (isAtollError(error, 'MISSING') || isAtollError(error, 'REFUSED')) throw missingCommit(id, error)
+    if (isAtollError(error, 'MISSING') || isAtollError(error, 'REFUSED')) return undefined
     throw error
   }
 }
@@ -68,18 +77,40 @@ async function commitAt(graph: CommitGraph, main: CommitId, name: string, ms: nu
   throw missingCommit(name)
 }
 
-async function commitByPrefix(graph: CommitGraph, main: CommitId, prefix: string): Promise<GraphNode> {
-  let found: GraphNode | undefined
-  for await (const node of walkGraph(graph, main)) {
-    if (!node.id.startsWith(prefix)) continue
-    if (found !== undefined) throw invalid('commit', `${prefix} is ambiguous: ${found.id} and ${node.id} begin with it`)
-    found = node
+/** Looked up where ids are sorted. The history is walked only to choose between commits, and as far back as these are. */
+async function commitByPrefix(
+  { graph, idsWithPrefix }: CommitNamesParts,
+  main: CommitId,
+  prefix: string,
+): Promise<GraphNode> {
+  const found: GraphNode[] = []
+  for (const id of await idsWithPrefix(prefix)) {
+    const node = await commitIfAny(graph, id as CommitId)
+    if (node !== undefined) found.push(node)
   }
-  if (found === undefined) throw missingCommit(prefix)
+  const [first, ...others] = found
+  if (first === undefined) throw missingCommit(prefix)
+  if (others.length === 0) return first
+  const ofHistory = await inHistory(graph, main, found)
+  const [one, another] = ofHistory.length > 0 ? ofHistory : found
+  if (one === undefined || another !== undefined)
+    throw invalid('commit', `${prefix} is ambiguous: ${one?.id} and ${another?.id} begin with it`)
+  return one
+}
+
+/** Those of some commits that are in the history of `main`. */
+async function inHistory(graph: CommitGraph, main: CommitId, nodes: readonly GraphNode[]): Promise<GraphNode[]> {
+  const byId = new Map(nodes.map(node => [node.id, node]))
+  const found: GraphNode[] = []
+  for await (const node of walkGraph(graph, main)) {
+    if (byId.delete(node.id)) found.push(node)
+    // The latest come first: what is left would have come by now.
+    if (![...byId.values()].some(({ clock }) => compareClock(clock, node.clock) <= 0)) break
+  }
   return found
 }
 
-export function missingCommit(name: string, cause?: unknown): AtollError<'MISSING'> {
+export function missingCommit(name: string): AtollError<'MISSING'> {
   const shown = name.slice(0, 80)
-  return new AtollError('MISSING', `no commit ${JSON.stringify(shown)}`, { what: 'commit', id: shown }, { cause })
+  return new AtollError('MISSING', `no commit ${JSON.stringify(shown)}`, { what: 'commit', id: shown })
 }

@@ -27,7 +27,12 @@ export class HistoryReader {
   }
 
   #resolve(commit: string): Promise<GraphNode> {
-    return resolveCommit({ ...this.#parts, readRef: name => this.refs.get(name) }, commit)
+    const { repository } = this.#parts
+    const lookUp = {
+      readRef: (name: string) => this.refs.get(name),
+      idsWithPrefix: (prefix: string) => repository.idsWithPrefix(prefix),
+    }
+    return resolveCommit({ ...this.#parts, ...lookUp }, commit)
   }
 
   async at(commit: string): Promise<Snapshot> {

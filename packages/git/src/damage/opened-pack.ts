@@ -68,6 +68,10 @@ export class GrowingIndex implements PackIndex {
     return this.find(id)
   }
 
+  async idsWithPrefix(prefix: string): Promise<ObjectId[]> {
+    return [...this.#offsets.keys()].filter(id => id.startsWith(prefix)).sort()
+  }
+
   async release(): Promise<void> {
     // All of it is in memory.
   }

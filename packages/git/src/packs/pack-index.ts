@@ -5,6 +5,7 @@ import { MalformedObject } from '../objects/malformed-object.ts'
 import { OBJECT_ID_BYTES } from '../objects/object-id.ts'
 import { BloomFilter } from './bloom-filter.ts'
 import { CHECKSUM_BYTES, FANOUT_BYTES, INDEX_HEADER_BYTES, indexMagic } from './pack-format.ts'
+import { idsWithPrefix } from './prefix-search.ts'
 
 /** Looks offsets up in the index of a pack (format: pack-format.ts). */
 export interface PackIndex {
@@ -14,6 +15,8 @@ export interface PackIndex {
   find(id: ObjectId): number | undefined | Promise<number | undefined>
   /** The same as far as it can be told from what is in memory. */
   findAtHand(id: ObjectId): number | undefined | 'unknown'
+  /** The ids that begin with two hexadecimal digits or more, sorted. @throws MalformedObject; or system errors */
+  idsWithPrefix(prefix: string): Promise<ObjectId[]>
   /** Closes its file, if it has one, until it is asked again. */
   release(): Promise<void>
 }
@@ -76,6 +79,10 @@ function placeIn(bytes: Buffer, idsAt: number, from: number, to: number, wanted:
   return undefined
 }
 
+function firstByteOf(prefix: string): number {
+  return Number.parseInt(prefix.slice(0, 2), 16)
+}
+
 /** The id that is looked for in memory; nothing there is asynchronous. */
 const wantedId = Buffer.alloc(OBJECT_ID_BYTES)
 
@@ -107,6 +114,13 @@ export class MemoryPackIndex implements PackIndex {
 
   findAtHand(id: ObjectId): number | undefined {
     return this.find(id)
+  }
+
+  idsWithPrefix(prefix: string): Promise<ObjectId[]> {
+    const { idsAt } = this.#layout
+    const read = (place: number, count: number): Buffer =>
+      this.bytes.subarray(idsAt + place * OBJECT_ID_BYTES, idsAt + (place + count) * OBJECT_ID_BYTES)
+    return idsWithPrefix(read, this.#layout.range(firstByteOf(prefix)), prefix)
   }
 
   async release(): Promise<void> {
@@ -180,6 +194,12 @@ export class PagedPackIndex implements PackIndex {
     if (offset === undefined || offset.length < 4) return 'unknown'
     const at = offset.readUInt32BE()
     return at < LARGE_OFFSET ? at : 'unknown'
+  }
+
+  async idsWithPrefix(prefix: string): Promise<ObjectId[]> {
+    await (this.#verified ??= this.#verify())
+    const range = this.#layout.range(firstByteOf(prefix))
+    return idsWithPrefix((place, count) => this.#ids(place, count), range, prefix)
   }
 
   async release(): Promise<void> {

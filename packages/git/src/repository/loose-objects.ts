@@ -2,7 +2,7 @@
  * Loose objects, as stock git writes them (gitformat-loose): `objects/<2 digits>/<38 digits>` holds a zlib stream of
  * `<type> <size>\0<content>`. We only read them.
  */
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inflateSync } from 'node:zlib'
 import { MAX_OBJECT_BYTES, type ObjectId } from '@atolldb/core'
@@ -13,6 +13,8 @@ import type { PackedBytes } from '../packs/pack-file.ts'
 import { translateDamage } from './pack-directory.ts'
 
 const LONGEST_HEADER = 32
+/** Of a file's name; others there are temporary. */
+const restOfId = /^[0-9a-f]{38}$/
 const headerPattern = /^(blob|tree|commit) (0|[1-9][0-9]*)$/
 
 /** @returns undefined when there is no such file. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
@@ -22,6 +24,20 @@ export async function readLooseObject(objectsDirectory: string, id: ObjectId): P
     return parseLooseObject(await readFile(path), id)
   } catch (error) {
     if (isNotFound(error)) return undefined
+    throw translateDamage(error, path)
+  }
+}
+
+/** The ids of those that begin with two hexadecimal digits or more. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function looseIdsWithPrefix(objectsDirectory: string, prefix: string): Promise<ObjectId[]> {
+  const path = join(objectsDirectory, prefix.slice(0, 2))
+  try {
+    const names = await readdir(path)
+    return names
+      .filter(name => restOfId.test(name) && name.startsWith(prefix.slice(2)))
+      .map(name => `${prefix.slice(0, 2)}${name}` as ObjectId)
+  } catch (error) {
+    if (isNotFound(error)) return []
     throw translateDamage(error, path)
   }
 }

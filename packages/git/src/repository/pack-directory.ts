@@ -87,6 +87,22 @@ export class PackDirectory {
     return (await this.#search(id, () => true)) ?? false
   }
 
+  /** The ids that begin with two hexadecimal digits or more. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
+  async idsWithPrefix(prefix: string): Promise<Set<ObjectId>> {
+    for (;;) {
+      const departures = this.#departures
+      const found = new Set<ObjectId>()
+      for (const { index, file } of this.#packs) {
+        try {
+          for (const id of await index.idsWithPrefix(prefix)) found.add(id)
+        } catch (error) {
+          if (!isNotFound(error)) throw translateDamage(error, file.path)
+        }
+      }
+      if (departures === this.#departures) return found
+    }
+  }
+
   /** Takes in a pack that was just put into the directory. @throws as `refresh` */
   async add(name: string): Promise<void> {
     if (this.#names.has(name)) return

@@ -12,7 +12,7 @@ import type { RawObject } from '../packs/pack-encoder.ts'
 import type { PackLimits } from '../packs/pack-limits.ts'
 import { Compaction, type CompactionOptions, type CompactionSummary } from './compaction.ts'
 import { checkRepositoryFormat, createRepository, isRepository, removeLeftovers } from './layout.ts'
-import { readLooseObject } from './loose-objects.ts'
+import { looseIdsWithPrefix, readLooseObject } from './loose-objects.ts'
 import { ObjectCache } from './object-cache.ts'
 import { copyOut, missingObject } from './object-reading.ts'
 import { PackDirectory, translateDamage } from './pack-directory.ts'
@@ -168,6 +168,18 @@ export class Repository implements ObjectReader {
   async readObject(id: ObjectId): Promise<RawObject> {
     const { type, bytes } = await this.#find(id, 'object')
     return { type, bytes: copyOut(bytes) }
+  }
+
+  /**
+   * The ids of all objects that begin with some hexadecimal digits, two or more, sorted: costs a search in the index of each
+   * pack. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED
+   */
+  async idsWithPrefix(prefix: string): Promise<ObjectId[]> {
+    this.#assertOpen()
+    await this.#packs.refresh()
+    const found = await this.#packs.idsWithPrefix(prefix)
+    for (const id of await looseIdsWithPrefix(join(this.directory, 'objects'), prefix)) found.add(id)
+    return [...found].sort()
   }
 
   /** The same where it is in memory: a view to be used at once. Undefined says nothing. */
