@@ -70,7 +70,7 @@ async function verifyDifference(store: ObjectStore, difference: RecordDifference
 
 /** Whoever writes a record has seen the conflict that it is in, and settles it. */
 async function assertSettled(store: ObjectStore, after: ObjectId, changed: Iterable<RecordRef>): Promise<void> {
-  const entries = new ConflictEntriesAt(store, after)
+  const entries = new ConflictEntriesAt(store, { tree: after })
   for (const ref of changed)
     if ((await entries.of(ref)) !== undefined) throw refusal('it changes a record and leaves its conflict entry')
 }

@@ -3,18 +3,15 @@ import type { CommitObject } from '../contracts/object-store.ts'
 import { assert } from '../errors.ts'
 import type { CommitId } from '../ids.ts'
 import type { MergeContext, State } from './merge-context.ts'
-import { mergeHead } from './merge-head.ts'
+import { addHeads } from './add-heads.ts'
+import { writeState } from './unwritten-state.ts'
 
 /** The state of some heads from scratch; whatever their order, the result is the same. */
 export async function mergeHeads(context: MergeContext, heads: readonly CommitId[]): Promise<State> {
   const [first, ...others] = heads
   assert(first !== undefined, 'a state has a head')
-  let state: State = { heads: [first], tree: (await context.graph.dataNode(first)).tree }
-  for (const head of others) {
-    const { heads: merged, tree } = await mergeHead(context, state, head)
-    state = { heads: merged, tree }
-  }
-  return state
+  const { tree } = await context.graph.dataNode(first)
+  return writeState(context, await addHeads(context, { heads: [first], tree }, others))
 }
 
 /** The commit that stands for a state: its one head, or the merge commit of its heads, which is written to the store. */

@@ -1,12 +1,13 @@
 import type { DataNode } from '../commits/commit-graph.ts'
-import type { CommitId, ObjectId, RecordKey } from '../ids.ts'
+import type { CommitId, RecordKey } from '../ids.ts'
 import type { Change } from './change-lists.ts'
 import type { MergeContext } from './merge-context.ts'
+import type { RecordsAt } from './unwritten-state.ts'
 
 /** What one of two histories has that the other lacks. */
 export interface Side {
   /** The state of the whole history. */
-  readonly tree: ObjectId
+  readonly state: RecordsAt
   /** The commits that the other side lacks, the latest first. */
   readonly commits: ReadonlyMap<CommitId, DataNode>
   /** Their changes by record, the latest first. */
@@ -24,7 +25,7 @@ const BREATH = 64
 /** Collects a side's changes; where `wanted` is given, those of its records only, so that the smaller side bounds the memory. */
 export async function readSide(
   context: MergeContext,
-  tree: ObjectId,
+  state: RecordsAt,
   commits: readonly DataNode[],
   wanted?: ReadonlyMap<RecordKey, unknown>,
 ): Promise<Side> {
@@ -40,7 +41,7 @@ export async function readSide(
       else changes.push({ commit, change })
     }
   }
-  return { tree, commits: new Map(commits.map(commit => [commit.id, commit])), changesByRecord }
+  return { state, commits: new Map(commits.map(commit => [commit.id, commit])), changesByRecord }
 }
 
 /** Enough to find the keys that both have. */

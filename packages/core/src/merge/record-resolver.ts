@@ -62,7 +62,7 @@ export class RecordResolver {
     this.#ours = sides.ours
     this.#theirs = sides.theirs
     this.#entriesOf = new Map(
-      [sides.ours, sides.theirs].map(side => [side, new ConflictEntriesAt(context.store, side.tree)]),
+      [sides.ours, sides.theirs].map(side => [side, new ConflictEntriesAt(context.store, side.state)]),
     )
     this.#rules = new RulesAt(context.store)
     this.#past = new CommonPast(context.graph, sides.common, [sides.ours.commits, sides.theirs.commits])
