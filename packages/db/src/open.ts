@@ -183,6 +183,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const tellMove = new Late<void, [main: CommitId, cause: MoveCause]>(() => undefined)
   const compactor = new Compactor(repository, log)
   opening.onUndo(() => compactor.stop())
+  const monotonicMs = (): number => environment.monotonicMs()
   const history = new History({
     repository,
     branch,
@@ -193,6 +194,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     clock,
     rules,
     author: () => ({ name, signer: identity.signer }),
+    monotonicMs,
+    log,
     onMoved: ({ main }, cause) => {
       moves.add(main, store.sealedSequence)
       tellMove.call(main, cause)
@@ -215,7 +218,6 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   await recover(branch.state, content)
   await history.takeUp(await sortByLineage(graph, node, branch.state?.main, settings.current.cluster, unsealed))
 
-  const monotonicMs = (): number => environment.monotonicMs()
   const maxDelayMs = options.seal?.maxDelayMs ?? DEFAULT_SEAL_DELAY_MS
   const sealer = new Sealer({ history, store, maxDelayMs, monotonicMs, log })
   wakeSealer.set(() => sealer.wake())

@@ -109,8 +109,8 @@ export class Resealing {
   /** Whoever writes a record settles the conflict that it is in: where it is in one now, the entry goes as well. */
   async #changesOf(node: DataNode, tree: ObjectId): Promise<JournalChange[]> {
     const changes: JournalChange[] = []
-    for (const { ref, before, after } of (await this.#changes.of(node)).values()) {
-      changes.push(await loadChange(this.#stage, { ...ref, before, after }))
+    for (const { ref, after } of (await this.#changes.of(node)).values()) {
+      changes.push(await loadChange(this.#stage, { ...ref, content: after }))
       const entry = conflictEntryRef(ref)
       if ((await lookupRecord(this.#stage, tree, entry)) !== undefined) changes.push({ ...entry, content: undefined })
     }

@@ -1,39 +1,44 @@
 import {
+  addHeads,
   assert,
   type ChangeLists,
   type CommitGraph,
   type CommitId,
-  diffStates,
   type HybridClock,
   isAtollError,
+  isSameHeads,
   mainOf,
   MAX_COMMIT_CHANGES,
   MAX_COMMIT_VALUE_BYTES,
   MAX_MERGE_HEADS,
-  mergeHead,
   mergeHeads,
   type MergeContext,
-  type MergedState,
+  type ObjectId,
   type ObjectReader,
-  type RecordDifference,
-  recordKey,
-  type RecordKey,
   type RuleRunner,
   reduceHeads,
-  type State,
+  writeState,
 } from '@atolldb/core'
 import type { Repository, StagedObjects } from '@atolldb/git'
 import type { Journal } from '../journal/journal.ts'
+import type { Log } from '../api/database.ts'
 import type { JournalEntry } from '../journal/frame.ts'
-import { loadChange } from '../view/fill.ts'
+import { viewChanges } from '../view/fill.ts'
 import type { ViewChange } from '../view/view.ts'
 import { type Branch, type BranchState, type MoveCause, noCluster } from './branch.ts'
 import type { SortedEntries } from './lineage.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
+import type { Cell } from './memory-table.ts'
+import { mergedChanges } from './merged-changes.ts'
 import type { RecordStore } from './record-store.ts'
 import { fittingEntries } from './fitting-entries.ts'
 import { type Author, composeSeal, type SealParent } from './seal.ts'
+
+/** From so many records on that a merge gives another value, readers have them before its trees are written. */
+const LARGE_MERGE_EDITS = 1_000
+/** Naming more would take longer than the trees. */
+const LARGE_MERGE_HEADS = 4
 
 export interface HistoryParts {
   readonly repository: Repository
@@ -45,6 +50,8 @@ export interface HistoryParts {
   readonly clock: HybridClock
   readonly rules: RuleRunner
   readonly author: () => Author
+  readonly monotonicMs: () => number
+  readonly log: Log
   /** `main` moved, and is durable. */
   readonly onMoved: (state: BranchState, cause: MoveCause) => void
 }
@@ -161,10 +168,10 @@ export class History {
   begin(root: CommitId): Promise<void> {
     return this.#exclusively(() =>
       this.#parts.store.withoutWriters(async () => {
-        const { branch, graph } = this.#parts
+        const { branch, graph, repository } = this.#parts
         assert(branch.state === undefined, 'a cluster is begun once')
         const { tree } = await graph.node(root)
-        await this.#moveTo({ main: root, heads: [root], tree }, undefined)
+        await this.#moveTo({ main: root, heads: [root], tree }, await movedBetween(repository.stage(), undefined, tree))
       }),
     )
   }
@@ -192,21 +199,30 @@ export class History {
     return this.#mergeEach(before, added, atHand)
   }
 
-  /** One head more after the other, and one merge commit of them all: durable, and visible, at once. */
+  /** One head more after the other, and one merge commit of them all. Much of it is shown before its trees are written. */
   async #mergeEach(before: BranchState, added: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
-    const stage = this.#parts.repository.stage({ readers: atHand })
-    let state: State = before
-    const steps: MergedState[] = []
-    for (const head of added) {
-      const merged = await mergeHead(this.#context(stage), state, head)
-      if (merged.unchanged) continue
-      state = merged
-      steps.push(merged)
+    const { branch, graph, log, monotonicMs, repository, store } = this.#parts
+    const beganMs = monotonicMs()
+    const stage = repository.stage({ readers: atHand })
+    const context = this.#context(stage)
+    const merged = await addHeads(context, before, added)
+    if (isSameHeads(merged.heads, before.heads)) return false
+    const changes = await mergedChanges(store, stage, before, merged)
+    const isLarge = merged.edits.size >= LARGE_MERGE_EDITS && added.length <= LARGE_MERGE_HEADS
+    // What was read once must be there after a crash, too: so the commits that say it are named first.
+    if (isLarge) await branch.keepWaiting([...new Set([...branch.waiting, ...added])])
+    const foreseen = isLarge ? store.foresee(changes) : undefined
+    const visibleMs = monotonicMs() - beganMs
+    try {
+      const { heads, tree } = await writeState(context, merged)
+      const { id: main } = await mainOf({ store: stage, graph }, { heads, tree })
+      await this.#moveTo({ main, heads, tree }, { stage, changes, foreseen })
+    } catch (error) {
+      if (foreseen !== undefined) store.rollBack()
+      throw error
     }
-    if (steps.length === 0) return false
-    const { heads, tree } = state
-    const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, { heads, tree })
-    await this.#moveTo({ main, heads, tree }, { stage, differences: differencesOf(steps) })
+    if (isLarge)
+      log('info', 'a large merge', { records: merged.edits.size, visibleMs, durableMs: monotonicMs() - beganMs })
     return true
   }
 
@@ -215,26 +231,20 @@ export class History {
     const stage = this.#parts.repository.stage()
     const merged = await mergeHeads(this.#context(stage), heads)
     const { id: main } = await mainOf({ store: stage, graph: this.#parts.graph }, merged)
-    const differences = diffStates(stage, state.tree, merged.tree)
-    await this.#moveTo({ main, heads: merged.heads, tree: merged.tree }, { stage, differences })
+    await this.#moveTo(
+      { main, heads: merged.heads, tree: merged.tree },
+      await movedBetween(stage, state.tree, merged.tree),
+    )
   }
 
-  async #moveTo(
-    next: BranchState,
-    merged: { stage: StagedObjects; differences: AsyncIterable<readonly RecordDifference[]> } | undefined,
-  ): Promise<void> {
-    const { branch, store, clock, graph, repository } = this.#parts
-    const stage = merged?.stage ?? repository.stage()
-    const differences = merged?.differences ?? diffStates(stage, undefined, next.tree)
-    const changes: ViewChange[] = []
-    for await (const batch of differences)
-      for (const difference of batch) changes.push(await loadChange(stage, difference))
+  async #moveTo(next: BranchState, { stage, changes, foreseen }: Moved): Promise<void> {
+    const { branch, store, clock, graph } = this.#parts
     await stage.commit()
     const node = await graph.node(next.main)
     await branch.move(next, () => {
       // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
       clock.observe(node.clock)
-      store.adopt(changes, next.main)
+      store.adopt(changes, next.main, foreseen)
     })
     this.#parts.onMoved(next, 'adopted')
   }
@@ -280,17 +290,16 @@ export class History {
   }
 }
 
-/** How the records differ after all of the steps. What is read of one step need not fit into memory. */
-function differencesOf(steps: readonly MergedState[]): AsyncIterable<readonly RecordDifference[]> {
-  const [only] = steps
-  return steps.length === 1 && only !== undefined ? only.differences() : latestDifferences(steps)
+/** What comes with a move of `main`: objects to be made durable, and what changes for readers. */
+interface Moved {
+  readonly stage: StagedObjects
+  readonly changes: readonly ViewChange[]
+  /** The changes, where they are shown already. */
+  readonly foreseen?: readonly Cell[] | undefined
 }
 
-/** A record that several steps changed is as the last of them left it. */
-async function* latestDifferences(steps: readonly MergedState[]): AsyncGenerator<readonly RecordDifference[]> {
-  const differenceByRecord = new Map<RecordKey, RecordDifference>()
-  for (const step of steps)
-    for await (const batch of step.differences())
-      for (const difference of batch) differenceByRecord.set(recordKey(difference), difference)
-  yield [...differenceByRecord.values()]
+async function movedBetween(stage: StagedObjects, before: ObjectId | undefined, after: ObjectId): Promise<Moved> {
+  const changes: ViewChange[] = []
+  for await (const batch of viewChanges(stage, before, after)) changes.push(...batch)
+  return { stage, changes }
 }

@@ -110,6 +110,12 @@ export class RecordStore {
     return stored
   }
 
+  /** The same, as nobody asked for it: for work on many records, which the cache is not to know of. */
+  shown(ref: RecordRef): ViewContent | undefined {
+    const cell = this.#table.get(ref)
+    return cell === undefined ? this.#parts.view.get(viewKey(ref)) : cell.content
+  }
+
   cacheCounts(): CacheCounts {
     return this.#cache.counts()
   }
@@ -260,7 +266,7 @@ export class RecordStore {
     }
   }
 
-  /** An append failed: what it would have made durable never happened. */
+  /** An append failed, or an adoption: what it would have made durable never happened. */
   rollBack(): void {
     this.#table.rollBack()
     this.#makeRoom()
@@ -340,9 +346,21 @@ export class RecordStore {
     })
   }
 
-  /** Makes adopted changes visible, all at once; they are durable in the repository already. */
-  adopt(changes: StoreEvent['changes'], main: CommitId): void {
-    for (const change of changes) this.#change(change, change.content, true)
+  /**
+   * Shows readers what is about to be adopted: counts, listeners and the view wait for `adopt`, and `rollBack` takes it back.
+   * Call it within `withoutWriters`.
+   */
+  foresee(changes: StoreEvent['changes']): Cell[] {
+    return changes.map(change => this.#change(change, change.content, false))
+  }
+
+  /**
+   * Makes adopted changes visible, all at once, or durable as `foresee` showed them; in the repository they are durable
+   * already.
+   */
+  adopt(changes: StoreEvent['changes'], main: CommitId, foreseen?: readonly Cell[]): void {
+    if (foreseen !== undefined) this.#table.confirm(foreseen)
+    else for (const change of changes) this.#change(change, change.content, true)
     this.#mark = { ...this.#mark, main }
     this.#writer.wake()
     if (changes.length > 0) this.#tell({ origin: 'remote', changes })

@@ -98,8 +98,8 @@ async function* lookedUp(
   for (let start = 0; start < touched.length; start += BATCH_RECORDS) {
     const batch: ViewChange[] = []
     for (const { kind, collection, id } of touched.slice(start, start + BATCH_RECORDS)) {
-      const after = await lookupRecord(repository, tree, { kind, collection, id })
-      batch.push(await loadChange(repository, { kind, collection, id, before: undefined, after }))
+      const content = await lookupRecord(repository, tree, { kind, collection, id })
+      batch.push(await loadChange(repository, { kind, collection, id, content }))
     }
     yield batch
     await breathe()

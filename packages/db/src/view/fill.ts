@@ -1,5 +1,4 @@
-import { diffStates, type ObjectId, type ObjectReader, type RecordDifference } from '@atolldb/core'
-import type { Repository } from '@atolldb/git'
+import { diffStates, type ObjectId, type ObjectReader, type RecordEdit } from '@atolldb/core'
 import { breathe } from '../scheduling/breathe.ts'
 import type { ViewChange } from './view.ts'
 
@@ -7,13 +6,14 @@ const BATCH_RECORDS = 1_000
 
 /** What the view lacks to go from one state to another, in batches: from nothing, all of it. */
 export async function* viewChanges(
-  repository: Repository,
+  reader: ObjectReader,
   before: ObjectId | undefined,
   after: ObjectId | undefined,
 ): AsyncGenerator<ViewChange[]> {
   let batch: ViewChange[] = []
-  for await (const differences of diffStates(repository, before, after)) {
-    for (const difference of differences) batch.push(await loadChange(repository, difference))
+  for await (const differences of diffStates(reader, before, after)) {
+    for (const { kind, collection, id, after: content } of differences)
+      batch.push(await loadChange(reader, { kind, collection, id, content }))
     if (batch.length < BATCH_RECORDS) continue
     yield batch
     batch = []
@@ -22,15 +22,15 @@ export async function* viewChanges(
   if (batch.length > 0) yield batch
 }
 
-/** A difference with the bytes that it brings. */
+/** An edit with the bytes that it brings. */
 export async function loadChange(
   reader: Pick<ObjectReader, 'readBlob' | 'blobAtHand'>,
-  { kind, collection, id, after }: RecordDifference,
+  { kind, collection, id, content }: RecordEdit,
 ): Promise<ViewChange> {
-  if (after === undefined) return { kind, collection, id, content: undefined }
-  const { format, version } = after
+  if (content === undefined) return { kind, collection, id, content: undefined }
+  const { format, version } = content
   const atHand = reader.blobAtHand?.(version)
   // What is at hand is to be used at once, and a change waits for the view.
-  const bytes = after.bytes ?? (atHand && Buffer.from(atHand)) ?? (await reader.readBlob(version))
+  const bytes = content.bytes ?? (atHand && Buffer.from(atHand)) ?? (await reader.readBlob(version))
   return { kind, collection, id, content: { format, bytes } }
 }
