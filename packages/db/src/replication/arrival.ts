@@ -13,7 +13,7 @@ import {
 } from '@atolldb/core'
 import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
 import { breatheInSlices } from '../scheduling/breathe.ts'
-import { copyPack, copyTree } from './copy-objects.ts'
+import { copyPack, copyTree, WholeTrees } from './copy-objects.ts'
 import { PackReader } from './pack-reader.ts'
 import { assertWhole } from './whole-pack.ts'
 
@@ -74,6 +74,7 @@ async function verifyPack(
   const now = parts.nowMs()
   const breathe = breatheInSlices()
   let roomToHold = parts.roomToHold()
+  const whole = new WholeTrees(parts.repository)
   let isNews = false
   for (const id of commits) {
     const node = await graph.node(id)
@@ -87,7 +88,7 @@ async function verifyPack(
     const scratch = parts.repository.stage({ readers: [reader, merges] })
     const { cluster, verifySignature, rules } = parts
     await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature, rules }, id)
-    if (node.type === 'merge') await copyTree(scratch, merges, node.tree)
+    if (node.type === 'merge') await copyTree(scratch, merges, node.tree, whole)
     await breathe()
     parts.signal.throwIfAborted()
   }
