@@ -52,7 +52,8 @@ export class WholeWrites {
       parts.push(written)
     }
     const action = this.#random.next()
-    if (action < 0.4) {
+    if (action < 0.05) await db.configure('farms', { policy: this.#random.pick(['fields', 'latest', 'keep']) })
+    else if (action < 0.4) {
       const [id, value] = this.#put(note)
       await db.object('farms').put(id, value)
     } else if (action < 0.55) {

@@ -1,7 +1,6 @@
-import { encodeUtf8, scriptRef, settingsRef } from '@atolldb/core'
 import type { CollectionName, JsonValue, RecordRef } from '@atolldb/core'
 import type { HistoryEdit, HistoryStep } from './random-history.ts'
-import { sampleSchemas, sampleScripts } from './sample-rules.ts'
+import { drawRule, ruleRecords } from './random-rules.ts'
 import type { SeededRandom } from './simulator/seeded-random.ts'
 
 /*
@@ -23,9 +22,6 @@ export interface LongHistoryPlan {
 const farms = 'farms' as CollectionName
 const mixed = 'mixed' as CollectionName
 const readings = 'readings' as CollectionName
-const settings = [settingsRef('objects', farms), settingsRef('objects', mixed), settingsRef('lists', readings)]
-const scripts = [scriptRef('a'), scriptRef('b')]
-const rules = [...settings, ...scripts]
 const HOT_RECORDS = 6
 /** Commits that nobody sees but who goes on from them, at the end of every so many. */
 const APART = 150
@@ -33,7 +29,7 @@ const SEASON = 500
 
 /** What the numbers of records mean in such a history. */
 export function longHistoryRecord(index: number): RecordRef {
-  const rule = rules[index]
+  const rule = ruleRecords[index]
   if (rule !== undefined) return rule
   const id = String(index).padStart(4, '0')
   if (index % 4 === 1) return { kind: 'objects', collection: mixed, id } as RecordRef
@@ -47,7 +43,8 @@ export function drawSteps(random: SeededRandom, plan: LongHistoryPlan): HistoryS
     ownHead: false,
     others: [],
     aheadMs: 1,
-    edits: plan.values === undefined ? rules.map((_, i) => drawRule(random, plan, i)) : [drawEdit(random, plan)],
+    edits:
+      plan.values === undefined ? ruleRecords.map((_, i) => drawRuleEdit(random, plan, i)) : [drawEdit(random, plan)],
   }
   return [first, ...Array.from({ length: plan.commits - 1 }, (_, i) => drawStep(random, plan, i))]
 }
@@ -69,8 +66,9 @@ function drawStep(random: SeededRandom, plan: LongHistoryPlan, number: number): 
 }
 
 function drawEdit(random: SeededRandom, plan: LongHistoryPlan): HistoryEdit {
-  if (plan.values === undefined && random.chance(0.03)) return drawRule(random, plan, random.below(rules.length))
-  const record = rules.length + random.below(random.chance(0.2) ? HOT_RECORDS : plan.records)
+  if (plan.values === undefined && random.chance(0.03))
+    return drawRuleEdit(random, plan, random.below(ruleRecords.length))
+  const record = ruleRecords.length + random.below(random.chance(0.2) ? HOT_RECORDS : plan.records)
   const kind = random.next()
   const puts = plan.values === 'others' ? 0.75 : 0.25
   if (kind < puts) return { record, action: 'put', value: drawValue(random, plan) }
@@ -79,16 +77,9 @@ function drawEdit(random: SeededRandom, plan: LongHistoryPlan): HistoryEdit {
   return { record, action: random.chance(0.5) ? 'keep' : 'delete' }
 }
 
-function drawRule(random: SeededRandom, plan: LongHistoryPlan, record: number): HistoryEdit {
-  if (random.chance(0.05)) return { record, action: 'delete' }
-  if (record < settings.length) return { record, action: 'put', value: drawSettings(random) }
-  const sources = plan.scripts ?? sampleScripts.map(({ source }) => source)
-  return { record, action: 'put', value: encodeUtf8(random.pick(sources)) }
-}
-
-function drawSettings(random: SeededRandom): JsonValue {
-  const policy = random.pick(['fields', 'latest', 'keep', 'script:a', 'script:b', 'script:none'])
-  return random.chance(0.5) ? { policy } : { policy, schema: random.pick(sampleSchemas).schema }
+function drawRuleEdit(random: SeededRandom, plan: LongHistoryPlan, record: number): HistoryEdit {
+  const value = drawRule(random, ruleRecords[record]!, plan.scripts)
+  return value === undefined ? { record, action: 'delete' } : { record, action: 'put', value }
 }
 
 function drawValue(random: SeededRandom, { values }: LongHistoryPlan): JsonValue | Uint8Array {

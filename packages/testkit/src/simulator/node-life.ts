@@ -14,6 +14,7 @@ import {
   type StoredContent,
 } from '@atolldb/core'
 import { fakeSigner } from '../fake-signer.ts'
+import { sampleRuleRunner } from '../sample-rules.ts'
 import type { LayeredObjects } from './layered-objects.ts'
 import type { SimulatedNode } from './simulated-node.ts'
 import { type SimulatedChange, type SimulatedEntry, storedContent } from './simulated-disk.ts'
@@ -270,7 +271,7 @@ export class NodeLife {
   async #merge(added: readonly CommitId[]): Promise<void> {
     const { disk, rules, world } = this.#node
     const stage = disk.objects.stage()
-    const context = { store: stage, graph: this.graph, changes: this.#changes }
+    const context = { store: stage, graph: this.graph, changes: this.#changes, rules: sampleRuleRunner }
     let state: State = this.#position!
     for (const head of added) {
       const { heads, tree } = await rules.mergeHead(context, state, head)

@@ -28,6 +28,7 @@ import {
   type SyncEvent,
 } from '@atolldb/core'
 import { verifyFakeSignature } from '../fake-signer.ts'
+import { sampleRuleRunner } from '../sample-rules.ts'
 import type { SimulatedObject } from './layered-objects.ts'
 import type { NodeLife } from './node-life.ts'
 import type { HeldCommits } from './node-rules.ts'
@@ -285,7 +286,7 @@ export class NodeSync {
         // Of a merge commit its tree, recomputed, is needed; else what is recomputed goes nowhere.
         const store = node.type === 'merge' ? quarantine : quarantine.stage()
         await rules.verifyCommit(
-          { store, graph, changes, verifySignature: verifyFakeSignature, cluster: world.root },
+          { store, graph, changes, verifySignature: verifyFakeSignature, cluster: world.root, rules: sampleRuleRunner },
           id,
         )
         if (node.type === 'merge') continue

@@ -18,6 +18,7 @@ import {
 import { hashObject } from '@atolldb/git'
 import { Oracle, type OracleChange } from '../oracle.ts'
 import { stateTree } from '../random-history.ts'
+import { sampleOracleRules } from '../sample-rules.ts'
 import type { LayeredObjects } from './layered-objects.ts'
 import { type SimulatedEntry, storedContent } from './simulated-disk.ts'
 
@@ -40,7 +41,7 @@ interface Fate {
  * reads from the commit's trees, and what a state is it asks the oracle.
  */
 export class Witness {
-  readonly oracle = new Oracle(bytes => hashObject('blob', bytes))
+  readonly oracle = new Oracle(bytes => hashObject('blob', bytes), sampleOracleRules)
   readonly #authorByCommit = new Map<CommitId, number>()
   readonly #fates = new Map<SimulatedEntry, Fate>()
   readonly #headsByNode = new Map<number, readonly CommitId[]>()

@@ -10,6 +10,7 @@ import {
   type RecordRef,
 } from '@atolldb/core'
 import { hashObject } from '@atolldb/git'
+import { drawRule, ruleRecords } from '../random-rules.ts'
 import type { NodeLife } from './node-life.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedChange } from './simulated-disk.ts'
@@ -23,7 +24,7 @@ const hotRecords: readonly RecordRef[] = [
 const lineIdCharacters = '0123456789abcdefghjkmnpqrstvwxyz'
 const paths = ['crop', 'area', 'owner'] as const
 
-/** Draws what users do: they put, patch, delete, insert, write batches, and write what is there already. */
+/** Draws what users do: they put, patch, delete, insert, write batches, write what is there already, and change rules. */
 export class Workload {
   readonly #random: SeededRandom
   readonly #lines: RecordRef[] = []
@@ -57,6 +58,7 @@ export class Workload {
 
   async #change(life: NodeLife): Promise<SimulatedChange> {
     const action = this.#random.next()
+    if (action < 0.03) return this.#rule()
     if (action < 0.2) return this.#line(life)
     if (action < 0.35)
       return { ...recordRef('objects', 'farms', `cold-${++this.#marks}`), content: json(this.#value()) }
@@ -77,6 +79,14 @@ export class Workload {
     const ref = recordRef('lists', 'readings', this.#lineId())
     this.#lines.push(ref)
     return { ...ref, content: json(++this.#marks) }
+  }
+
+  /** Nodes meet on rules too: two of them set another one at once. */
+  #rule(): SimulatedChange {
+    const ref = this.#random.pick(ruleRecords)
+    const rule = drawRule(this.#random, ref)
+    if (rule === undefined) return { ...ref, content: undefined }
+    return { ...ref, content: rule instanceof Uint8Array ? content('bytes', rule) : json(rule) }
   }
 
   #lineId(): string {
