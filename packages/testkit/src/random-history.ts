@@ -163,9 +163,11 @@ class HistoryBuilder {
         signer,
       }),
     )
+    this.#latestByNode.set(step.node, id)
+    // Who goes on from a backup may write the very same commit again.
+    if (this.#commits.includes(id)) return
     this.#oracle.add({ id, stamp: { clock, node: signer.node, commit: id }, parents, changes })
     this.#commits.push(id)
-    this.#latestByNode.set(step.node, id)
   }
 
   /** The tree of a state, from that of the state before: most records are the same, and how a tree came about does not show. */
