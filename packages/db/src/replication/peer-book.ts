@@ -1,4 +1,4 @@
-import type { CommitId, NodeId, Sequence, Transport } from '@atolldb/core'
+import { type CommitId, type Heard, type NodeId, nothingHeard, type Transport } from '@atolldb/core'
 import type { PeerStatus } from '../api/status.ts'
 
 /** What a peer told us, and how talking to it went. What it says of itself is for status only. */
@@ -18,13 +18,7 @@ export interface PeerRecord {
   addresses: readonly string[]
   /** Heads that it told of and that we hold too: ground for fetches. */
   shared: readonly CommitId[]
-  /** Of its newest glob message; older ones are replays. */
-  sequence: Sequence
-  /**
-   * Of its newest word since it connected, which may have overtaken older ones. A node that was restored from a backup counts
-   * anew what it has counted before: what it says on a new connection is heard all the same.
-   */
-  spoken: Sequence
+  readonly heard: Heard
 }
 
 const MAX_RECORDS = 1_024
@@ -111,7 +105,6 @@ function newRecord(): PeerRecord {
     fetchError: undefined,
     addresses: [],
     shared: [],
-    sequence: [0, 0],
-    spoken: [0, 0],
+    heard: nothingHeard(),
   }
 }

@@ -2,11 +2,11 @@ import {
   AtollError,
   type CommitGraph,
   type CommitId,
-  compareSequences,
   decodeHeads,
   disconnectAll,
   type Environment,
   FETCH_PROTOCOL,
+  forgetConnection,
   globChannel,
   HELLO_PROTOCOL,
   type Hello,
@@ -20,6 +20,8 @@ import {
   step,
   type SyncEffect,
   type SyncEvent,
+  takeBroadcast,
+  takeHello,
   type Transport,
   type RuleRunner,
   type VerifyCommitSignature,
@@ -164,7 +166,7 @@ export class Replicator {
     const { transport, repository, graph, cluster } = this.#parts
     this.#undo.push(
       transport.onPeer(({ type, peer }) => {
-        if (type === 'connected') this.#book.of(peer).spoken = [0, 0]
+        forgetConnection(this.#book.of(peer).heard)
         this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer })
       }),
       transport.onBroadcast((from, message) => this.#run('heads', () => this.#hearBroadcast(from, message))),
@@ -246,8 +248,7 @@ export class Replicator {
     record.addresses = hello.addresses
     await this.#parts.meet([...hello.addresses, ...hello.peers])
     // What it says of its state may have been overtaken on the channel.
-    if (compareSequences(hello.sequence, record.spoken) < 0) return this.#parts.onChange()
-    record.spoken = hello.sequence
+    if (!takeHello(record.heard, hello.sequence)) return this.#parts.onChange()
     record.main = hello.main
     await this.#hearing.put(peer, hello)
   }
@@ -276,9 +277,7 @@ export class Replicator {
     const now = this.#parts.trustedNowMs()
     if (cluster !== this.#parts.cluster() || (now !== undefined && isAhead(clock, now))) return
     const record = this.#book.of(from)
-    if (compareSequences(sequence, record.sequence) <= 0 || compareSequences(sequence, record.spoken) <= 0) return
-    record.sequence = sequence
-    record.spoken = sequence
+    if (!takeBroadcast(record.heard, sequence)) return
     record.main = main
     this.#announcer.heard(main)
     await this.#hearing.put(from, { heads, main })

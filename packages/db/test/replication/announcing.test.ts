@@ -1,9 +1,11 @@
+import { cpSync } from 'node:fs'
 import { type CommitId, decodeHeads } from '@atolldb/core'
 import { MemoryNetwork } from '@atolldb/testkit'
 import { expect, it } from 'vitest'
 import { Forger, packOf } from './forger.ts'
 import { eventually, openCluster, openNode, settled, type TestNode } from './nodes.ts'
 import { Puppet, sendPacks } from './puppet.ts'
+import { temporaryDirectory } from '../temporary.ts'
 
 /** Far below the timer, which would bring in 22 s at the earliest what nobody tells. */
 const SOON_MS = 5_000
@@ -80,6 +82,32 @@ it('a hello that an announcement has overtaken takes nothing back, and one on a 
   network.cut(a.self, puppet.self)
   network.heal(a.self, puppet.self)
   await eventually(async () => expect(await mainOfPuppet()).toBe(cluster))
+})
+
+it('a node that was put back to a backup, and counts anew, is heard at once', async () => {
+  const network = new MemoryNetwork()
+  const a = await openNode(network)
+  const first = await openNode(network, { joins: [a.port] })
+  const { directory, port, self } = first
+  await settled(a, first)
+  await first.db.close()
+  const backup = temporaryDirectory()
+  cpSync(directory, backup, { recursive: true })
+  const again = { joins: [a.port], port, self }
+  for (let start = 0; start < 3; start++) {
+    const later = await openNode(network, { ...again, directory })
+    await later.db.object('farms').put(`later ${start}`, {})
+    await settled(a, later)
+    await later.db.close()
+  }
+  const restored = await openNode(network, { ...again, directory: backup })
+  await settled(a, restored)
+  const startMs = performance.now()
+  await restored.db.object('farms').put('north', { crop: 'rye' })
+  await restored.db.flush()
+  await settled(a, restored)
+  expect(await a.db.object('farms').get('north')).toEqual({ crop: 'rye' })
+  expect(performance.now() - startMs).toBeLessThan(SOON_MS)
 })
 
 interface Telling {

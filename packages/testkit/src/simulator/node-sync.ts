@@ -3,7 +3,6 @@ import {
   AtollError,
   ChangeLists,
   type CommitId,
-  compareSequences,
   decodeFetchRequest,
   decodeHeads,
   decodeHello,
@@ -11,7 +10,9 @@ import {
   encodeHeads,
   encodeHello,
   FETCH_PROTOCOL,
+  forgetConnection,
   type GraphNode,
+  type Heard,
   headsToTell,
   HELLO_PROTOCOL,
   type Hello,
@@ -20,12 +21,15 @@ import {
   isFetching,
   newAnnouncingState,
   newSyncState,
+  nothingHeard,
   type NodeId,
   noteTold,
   stepAnnouncing,
   type Sequence,
   type SyncEffect,
   type SyncEvent,
+  takeBroadcast,
+  takeHello,
 } from '@atolldb/core'
 import { verifyFakeSignature } from '../fake-signer.ts'
 import { sampleRuleRunner } from '../sample-rules.ts'
@@ -61,9 +65,7 @@ export class NodeSync {
   readonly #held: HeldCommits
   readonly #arrivals = new Turns()
   readonly #sharedByPeer = new Map<number, readonly CommitId[]>()
-  readonly #sequences = new Map<number, Sequence>()
-  /** Of what each peer said last since it connected. */
-  readonly #spoken = new Map<number, Sequence>()
+  readonly #heardByPeer = new Map<number, Heard>()
   readonly #adopted = new Set<CommitId>()
   #counter = 0
   #isAnnouncing = false
@@ -88,7 +90,7 @@ export class NodeSync {
   }
 
   onPeer(type: 'connected' | 'disconnected', peer: number): void {
-    this.#spoken.delete(peer)
+    forgetConnection(this.#heard(peer))
     this.#take({ type: type === 'connected' ? 'peer-connected' : 'peer-gone', peer: this.#idOf(peer) })
   }
 
@@ -181,10 +183,7 @@ export class NodeSync {
     const { heads, main, sequence, clock } = decodeHeads(bytes)
     const now = this.#trustedNowMs()
     if (now !== undefined && isAhead(clock, now)) return
-    for (const last of [this.#sequences.get(from), this.#spoken.get(from)])
-      if (last !== undefined && compareSequences(sequence, last) <= 0) return
-    this.#sequences.set(from, sequence)
-    this.#spoken.set(from, sequence)
+    if (!takeBroadcast(this.#heard(from), sequence)) return
     noteTold(this.#announcing, main)
     if (heads.length === 0 && !this.#node.disk.objects.hasNow(main))
       return this.#take({ type: 'main-named', peer: this.#idOf(from), main })
@@ -194,9 +193,13 @@ export class NodeSync {
   }
 
   async #hearHello(from: number, { sequence, heads }: Hello): Promise<void> {
-    if (compareSequences(sequence, this.#spoken.get(from) ?? [0, 0]) < 0) return
-    this.#spoken.set(from, sequence)
-    await this.#hear(from, heads)
+    if (takeHello(this.#heard(from), sequence)) await this.#hear(from, heads)
+  }
+
+  #heard(peer: number): Heard {
+    const heard = this.#heardByPeer.get(peer) ?? nothingHeard()
+    this.#heardByPeer.set(peer, heard)
+    return heard
   }
 
   async #hear(from: number, heads: readonly CommitId[]): Promise<void> {
