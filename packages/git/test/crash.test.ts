@@ -156,14 +156,17 @@ describe('after a crash at any step', () => {
     expect(steps).toBeGreaterThan(10)
   })
 
-  it('of adopting a pack, git is content and it can be fetched again', async () => {
+  it.each([
+    ['in a file', {}],
+    ['in memory', { deflateFromBytes: 0 }],
+  ])('of adopting a pack %s, git is content and it can be fetched again', async (_where, options) => {
     const store = new MemoryObjectStore()
     const { commit } = writeSample(store, 'new', 2)
     const objects: RawObject[] = [...store.objects()].slice(1)
     const receive = (repository: Repository) =>
       repository.receivePack(
         (async function* () {
-          for await (const chunk of encodePack(objects, objects.length)) yield* chunked(chunk)
+          for await (const chunk of encodePack(objects, objects.length, options)) yield* chunked(chunk)
         })(),
       )
     await pullPlugAtEveryStep(async () => {
@@ -247,6 +250,8 @@ describe('a full disk', () => {
       disk.state.failOn = undefined
       expectContentGit(repository.directory)
       expect((await repository.readCommit(main)).parents).toEqual([])
+      const pack = readdirSync(join(repository.directory, 'objects/pack'))
+      expect(pack.filter(file => file.startsWith('tmp_'))).toEqual([])
     }
     disk.state.failOn = 'write'
     await expect(repository.updateRef('refs/heads/main', main, main)).rejects.toEqual(
@@ -263,7 +268,7 @@ describe('a full disk', () => {
     const before = readdirSync(join(repository.directory, 'objects'))
     disk.state.errorCode = 'ENOSPC'
     disk.state.failOn = 'write'
-    const bytes = { type: 'blob' as const, bytes: Buffer.alloc(1000) }
+    const bytes = { type: 'blob' as const, bytes: Buffer.alloc(200_000) }
     await expect(repository.receivePack(encodePack([bytes], 1))).rejects.toEqual(
       expect.objectContaining({ code: 'STORAGE_FULL' }),
     )

@@ -1,19 +1,22 @@
 import { createHash } from 'node:crypto'
-import { open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { onFile } from '../files/system-errors.ts'
 import { writeFully } from '../files/durable-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 
-const WRITE_BYTES = 256 * 1024
+/** Less than this needs no file: making a directory, a file and their names durable would take longer than all else. */
+const WRITE_BYTES = 128 * 1024
 
 /**
- * Bytes of a stranger on their way into a file: a window that the reader asks to be filled and takes from, while all that
- * is taken is hashed and written. Holds no more than was asked for, the chunk in hand and what waits to be written.
+ * Bytes of a stranger on their way into a file, or into memory where they are few: a window that the reader asks to be filled
+ * and takes from, while all that is taken is hashed and written. Holds no more than was asked for, the chunk in hand and what
+ * waits to be written.
  */
 export class ByteSource {
   readonly #source: AsyncIterator<Uint8Array>
-  readonly #file: FileHandle
+  #file: FileHandle | undefined
   readonly #path: string
   readonly #limit: number
   readonly #sha1 = createHash('sha1')
@@ -26,17 +29,11 @@ export class ByteSource {
   /** Where the next byte lies in the file. */
   offset = 0
 
-  private constructor(source: AsyncIterator<Uint8Array>, file: FileHandle, path: string, limit: number) {
-    this.#source = source
-    this.#file = file
+  /** @param path where the file is created, in a directory of its own, once there is enough to write */
+  constructor(source: AsyncIterable<Uint8Array>, path: string, limit: number) {
+    this.#source = source[Symbol.asyncIterator]()
     this.#path = path
     this.#limit = limit
-  }
-
-  /** Creates the file, which must not exist. */
-  static async open(source: AsyncIterable<Uint8Array>, path: string, limit: number): Promise<ByteSource> {
-    const file = await onFile(path, () => open(path, 'wx', 0o444))
-    return new ByteSource(source[Symbol.asyncIterator](), file, path, limit)
   }
 
   /** Tries to have this many bytes in the window; fewer are there only if the source has ended. */
@@ -89,17 +86,19 @@ export class ByteSource {
     return checksum
   }
 
-  /** Writes the rest and closes the file; not durable. */
-  async finish(): Promise<void> {
+  /** All the bytes where they are few; else the rest is written, and the file closed: not durable. */
+  async finish(): Promise<Buffer | undefined> {
+    if (this.#file === undefined) return Buffer.concat(this.#unwritten, this.#unwrittenBytes)
     await this.#flush()
-    await onFile(this.#path, () => this.#file.close())
+    await onFile(this.#path, async () => this.#file?.close())
+    return undefined
   }
 
   /** Ends the source and closes the file after a failure. */
   async abandon(): Promise<void> {
     // Neither may hide why it was abandoned, nor wait for a source that never answers.
     if (!this.#ended) void this.#source.return?.().then(undefined, () => {})
-    await this.#file.close().catch(() => {})
+    await this.#file?.close().catch(() => {})
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -112,6 +111,14 @@ export class ByteSource {
     const bytes = Buffer.concat(this.#unwritten, this.#unwrittenBytes)
     this.#unwritten = []
     this.#unwrittenBytes = 0
-    await onFile(this.#path, () => writeFully(this.#file, bytes))
+    await onFile(this.#path, async () => {
+      this.#file ??= await createFile(this.#path)
+      await writeFully(this.#file, bytes)
+    })
   }
+}
+
+async function createFile(path: string): Promise<FileHandle> {
+  await mkdir(dirname(path))
+  return open(path, 'wx', 0o444)
 }

@@ -28,7 +28,9 @@ export interface ReceivedPack {
   readonly sizeBytes: number
   readonly index: Buffer
   readonly table: ObjectTable
-  /** What is in memory of it. */
+  /** The pack itself where it is small: then there is no file. */
+  readonly bytes: Buffer | undefined
+  /** What is in memory of its objects. */
   readonly kept: KeptContents
 }
 
@@ -65,19 +67,19 @@ export class ObjectTable {
 const typeNumbers: readonly ObjectType[] = ['blob', 'tree', 'commit']
 
 /**
- * Reads exactly one pack from a stranger into a file, trusting nothing: counts and sizes against the limits before
- * anything is allocated for them, no deltas, every object inflated into no more than its declared size, hashed, and trees
- * and commits parsed as strictly as `git fsck --strict`. Gives way to the event loop. Whether the objects that they name
- * exist is not looked at.
+ * Reads exactly one pack from a stranger, a small one into memory, another into a file at this path, trusting nothing: counts
+ * and sizes against the limits before anything is allocated for them, no deltas, every object inflated into no more than its
+ * declared size, hashed, and trees and commits parsed as strictly as `git fsck --strict`. Gives way to the event loop.
+ * Whether the objects that they name exist is not looked at.
  *
  * @throws MalformedObject at the first violation; STORAGE_FULL, STORAGE_FAILED; errors of the source as they are.
  */
-export async function receivePackFile(
+export async function receivePackBytes(
   source: AsyncIterable<Uint8Array>,
   path: string,
   limits: PackLimits,
 ): Promise<ReceivedPack> {
-  const bytes = await ByteSource.open(source, path, limits.packBytes)
+  const bytes = new ByteSource(source, path, limits.packBytes)
   try {
     await bytes.fill(PACK_HEADER_BYTES)
     const count = parsePackHeader(bytes.window.bytes)
@@ -88,8 +90,8 @@ export async function receivePackFile(
     const checksum = await bytes.takeChecksum()
     const index = await encodePackIndexInSlices(entries.columns, checksum, new TimeSlice())
     if (index === undefined) throw new MalformedObject('a pack with an object twice')
-    await bytes.finish()
-    return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table, kept }
+    const inMemory = await bytes.finish()
+    return { name: checksum.toString('hex'), sizeBytes: bytes.offset, index, table, bytes: inMemory, kept }
   } catch (error) {
     await bytes.abandon()
     throw error

@@ -1,4 +1,4 @@
-import { open, rename, stat, unlink } from 'node:fs/promises'
+import { open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomSuffix, syncDirectory, writeNewFile } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
@@ -33,9 +33,25 @@ export async function installPack(
 export async function writePack(packDirectory: string, { name, chunks, index }: BuiltPack): Promise<void> {
   const stem = join(packDirectory, TEMPORARY_PREFIX)
   const temporary = { pack: `${stem}pack_${randomSuffix()}`, index: `${stem}idx_${randomSuffix()}` }
-  await writeNewFile(temporary.pack, chunks, { mode: 0o444 })
-  await writeNewFile(temporary.index, [index], { mode: 0o444 })
-  await installPack(packDirectory, name, temporary)
+  try {
+    await allDone([
+      writeNewFile(temporary.pack, chunks, { mode: 0o444 }),
+      writeNewFile(temporary.index, [index], { mode: 0o444 }),
+    ])
+    await installPack(packDirectory, name, temporary)
+  } catch (error) {
+    // One of them may be there.
+    await Promise.all([temporary.pack, temporary.index].map(path => rm(path, { force: true }).catch(() => {})))
+    throw error
+  }
+}
+
+/**
+ * Resolves when all of them have ended; throws the first failure in their order. Files that are synced side by side share the file
+ * system's own commit: two take hardly longer than one.
+ */
+export async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function moveUnlessThere(from: string, to: string): Promise<void> {

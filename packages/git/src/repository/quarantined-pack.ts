@@ -1,10 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError, assert } from '@atolldb/core'
 import type { CommitId, CommitObject, ObjectId, ObjectReader, TreeEntry } from '@atolldb/core'
 import { randomSuffix, writeNewFile } from '../files/durable-files.ts'
-import { onFile } from '../files/system-errors.ts'
-import type { WindowedFiles } from '../files/windowed-files.ts'
+import { fileInMemory, type WindowedFiles } from '../files/windowed-files.ts'
 import { parseCommit } from '../objects/commit.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 import { hashObject, type ObjectType } from '../objects/object-id.ts'
@@ -12,8 +11,8 @@ import { parseTree } from '../objects/tree.ts'
 import { PackFile } from '../packs/pack-file.ts'
 import { MemoryPackIndex } from '../packs/pack-index.ts'
 import { packLimits, type PackLimits } from '../packs/pack-limits.ts'
-import { receivePackFile, type PackedObject, type ReceivedPack } from '../packs/received-pack.ts'
-import { installPack, syncFile } from './install-pack.ts'
+import { receivePackBytes, type PackedObject, type ReceivedPack } from '../packs/received-pack.ts'
+import { allDone, installPack, syncFile, writePack } from './install-pack.ts'
 import { copyOut, missingObject } from './object-reading.ts'
 import { translateDamage, type PackDirectory } from './pack-directory.ts'
 
@@ -21,7 +20,7 @@ import { translateDamage, type PackDirectory } from './pack-directory.ts'
 export const QUARANTINE_PREFIX = 'quarantine-'
 
 /**
- * A pack from a stranger, in a directory of its own where nobody else looks. Its objects are well-formed, hash to their
+ * A pack from a stranger, in memory, or in a directory of its own where nobody else looks. Its objects are well-formed, hash to their
  * ids and can be read; whether they make sense is for the reader to find out, and then to `adopt` or `discard`.
  */
 export class QuarantinedPack implements ObjectReader {
@@ -44,7 +43,12 @@ export class QuarantinedPack implements ObjectReader {
     this.#received = received
     this.#packs = packs
     this.#index = new MemoryPackIndex(received.index)
-    this.#pack = new PackFile(files.file(packPath(directory), received.sizeBytes), this.#index)
+    const path = packPath(directory)
+    const { bytes, sizeBytes } = received
+    this.#pack = new PackFile(
+      bytes === undefined ? files.file(path, sizeBytes) : fileInMemory(path, bytes),
+      this.#index,
+    )
   }
 
   /** Every object, in the order of the pack. */
@@ -96,13 +100,8 @@ export class QuarantinedPack implements ObjectReader {
   async adopt(): Promise<void> {
     assert(this.#state === 'quarantined', 'a pack is adopted or discarded once')
     this.#state = 'adopting'
-    const pack = packPath(this.#directory)
-    const index = join(this.#directory, 'pack.idx')
     try {
-      await syncFile(pack)
-      await writeNewFile(index, [this.#received.index], { mode: 0o444 })
-      await this.#pack.file.release()
-      await installPack(this.#packs.path, this.name, { pack, index })
+      await this.#install()
       await this.#packs.add(this.name)
     } catch (error) {
       this.#state = 'failed'
@@ -110,6 +109,16 @@ export class QuarantinedPack implements ObjectReader {
     }
     this.#state = 'adopted'
     await this.#removeDirectory()
+  }
+
+  async #install(): Promise<void> {
+    const { name, objectCount } = this
+    const { bytes, index } = this.#received
+    if (bytes !== undefined) return writePack(this.#packs.path, { name, objectCount, chunks: [bytes], index })
+    const paths = { pack: packPath(this.#directory), index: join(this.#directory, 'pack.idx') }
+    await allDone([syncFile(paths.pack), writeNewFile(paths.index, [index], { mode: 0o444 })])
+    await this.#pack.file.release()
+    await installPack(this.#packs.path, name, paths)
   }
 
   /** Removes it. Reading is over. Does nothing once it is adopted. */
@@ -139,6 +148,7 @@ export class QuarantinedPack implements ObjectReader {
   }
 
   async #removeDirectory(): Promise<void> {
+    if (this.#received.bytes !== undefined) return
     // What stays behind is removed at the next open.
     await rm(this.#directory, { recursive: true, force: true }).catch(() => {})
   }
@@ -149,7 +159,7 @@ function packPath(directory: string): string {
 }
 
 /**
- * Receives exactly one pack into quarantine, checking it as `receivePackFile` does.
+ * Receives exactly one pack into quarantine, checking it as `receivePackBytes` does.
  *
  * @throws REFUSED with the reason of the first violation; STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; errors of the
  * source as they are. Nothing is left behind.
@@ -162,9 +172,8 @@ export async function receivePack(
   limits: PackLimits = packLimits,
 ): Promise<QuarantinedPack> {
   const directory = join(objectsDirectory, `${QUARANTINE_PREFIX}${randomSuffix()}`)
-  await onFile(directory, () => mkdir(directory))
   try {
-    return new QuarantinedPack(directory, await receivePackFile(source, packPath(directory), limits), files, packs)
+    return new QuarantinedPack(directory, await receivePackBytes(source, packPath(directory), limits), files, packs)
   } catch (error) {
     await rm(directory, { recursive: true, force: true }).catch(() => {})
     if (!(error instanceof MalformedObject)) throw error
