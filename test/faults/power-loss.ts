@@ -12,12 +12,16 @@ const DISK_BYTES = 128 * 1024 * 1024
 
 /**
  * Cuts the power of an ext4 in a file: FS_IOC_SHUTDOWN without a flush of its log. What was not synced is gone, renames that were
- * not synced too.
+ * not synced too. Unlike a power cut it takes a moment, in which a sync that is under way may end well though its transaction was
+ * thrown away (seen on Linux 6.18, with a program of twenty lines): so it says how long the log was when it began, and nothing counts as
+ * acknowledged that was said later.
  */
 const cutPower = `
   open(my $disk, '<', $ARGV[0]) or die $!;
   my $flag = pack('I', 2);
+  my $said = -s $ARGV[1];
   ioctl($disk, 0x8004587d, $flag) or die $!;
+  print $said;
 `
 
 /**
@@ -38,12 +42,12 @@ export async function losePowerRepeatedly(seed: number, cuts: number, writeMs: n
       const exited = once(writer, 'exit')
       writer.stdin?.write('go\n')
       runningMs += await letRun(log, writeMs * (0.5 + ((seed + cut) % 10) / 10))
-      execFileSync('perl', ['-e', cutPower, disk.path])
+      const saidBytes = Number(execFileSync('perl', ['-e', cutPower, disk.path, log], { encoding: 'utf8' }))
       writer.kill('SIGKILL')
       await exited
       disk.unmount()
       disk.mount()
-      model.add(readLog(log))
+      model.add(readLog(log), readLog(log, saidBytes).length)
       expect(fsckProblems(data)).toEqual([])
       await verify(data, model)
       disk.unmount()
@@ -94,7 +98,7 @@ function triesToCutPower(): boolean {
   try {
     const disk = makeDisk(directory)
     disk.mount()
-    const { status } = spawnSync('perl', ['-e', cutPower, disk.path], { stdio: 'ignore' })
+    const { status } = spawnSync('perl', ['-e', cutPower, disk.path, disk.path], { stdio: 'ignore' })
     disk.unmount()
     return status === 0
   } catch {

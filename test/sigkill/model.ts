@@ -22,16 +22,17 @@ export class Model {
   readonly maybeRemoved = new Set<string>()
   acknowledged = 0
 
-  /** The lines of one life of the writer, which ended by SIGKILL. */
-  add(lines: readonly LogLine[]): void {
+  /** The lines of one life of the writer, which ended by SIGKILL; what it acknowledged after the first `certain` of them may be lost. */
+  add(lines: readonly LogLine[], certain = lines.length): void {
     const underWay = new Map<number, Step>()
-    for (const line of lines) {
+    for (const [i, line] of lines.entries()) {
       if (line[0] === 'try') underWay.set(line[1], line[2])
       if (line[0] !== 'ack') continue
       const step = underWay.get(line[1])
       if (step === undefined) throw new Error('the writer acknowledged what it never tried')
       underWay.delete(line[1])
-      this.#acknowledge(step)
+      if (i >= certain) this.#maybe(step)
+      else this.#acknowledge(step)
       this.acknowledged++
     }
     for (const step of underWay.values()) this.#maybe(step)

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Database, open, type OpenOptions, repair } from '../src/index.ts'
 import { fsck, git } from './replication/nodes.ts'
 import { temporaryDirectory } from './temporary.ts'
@@ -9,20 +10,24 @@ import { temporaryDirectory } from './temporary.ts'
 /** A node whose disk went bad takes what it lost from its peers, over libp2p on loopback. */
 
 const LISTEN = ['/ip4/127.0.0.1/tcp/0']
+const QUICK = { durability: 'os', seal: { maxDelayMs: 20 } } as const
 
 async function opened(directory: string, options: OpenOptions): Promise<Database> {
-  const db = await open(directory, { durability: 'os', seal: { maxDelayMs: 20 }, ...options })
+  const db = await open(directory, { ...QUICK, ...options })
   onTestFinished(() => db.close())
   return db
 }
 
-/** Two nodes that wrote side by side and are in step; the second is closed. */
-async function pair(): Promise<{ healthy: Database; addresses: readonly string[]; directory: string; main: string }> {
-  const parent = temporaryDirectory()
-  const healthy = await opened(join(parent, 'healthy'), { listen: LISTEN })
-  const { addresses } = await healthy.status()
-  const directory = join(parent, 'bad')
-  const bad = await opened(directory, { bootstrap: addresses })
+/** Two nodes that wrote side by side and are in step, below one directory; the second is closed. */
+interface Pair {
+  readonly healthy: Database
+  readonly parent: string
+  readonly main: string
+}
+
+async function pairIn(parent: string): Promise<Pair> {
+  const healthy = await open(join(parent, 'healthy'), { ...QUICK, listen: LISTEN })
+  const bad = await open(join(parent, 'bad'), { ...QUICK, bootstrap: (await healthy.status()).addresses })
   await bad.synced()
   for (let i = 0; i < 5; i++) {
     await healthy.object('farms').put(`h${i}`, { number: i })
@@ -32,7 +37,30 @@ async function pair(): Promise<{ healthy: Database; addresses: readonly string[]
   await bad.list('readings').insert({ t: 1 })
   const { main } = await bad.synced()
   await bad.close()
-  return { healthy, addresses, directory, main }
+  return { healthy, parent, main }
+}
+
+/** One of them for all tests but those that close the healthy one, or write to it. */
+let shared: Pair
+beforeAll(async () => {
+  shared = await pairIn(mkdtempSync(join(tmpdir(), 'atoll-pair-')))
+})
+afterAll(async () => {
+  await shared.healthy.close()
+  rmSync(shared.parent, { recursive: true, force: true })
+})
+
+/** A copy of the second node for one test to spoil. */
+function copyOfSecond(): { directory: string; main: string } {
+  const directory = join(temporaryDirectory(), 'bad')
+  cpSync(join(shared.parent, 'bad'), directory, { recursive: true })
+  return { directory, main: shared.main }
+}
+
+async function ownPair(): Promise<{ healthy: Database; directory: string; main: string }> {
+  const { healthy, parent, main } = await pairIn(temporaryDirectory())
+  onTestFinished(() => healthy.close())
+  return { healthy, directory: join(parent, 'bad'), main }
 }
 
 function packs(directory: string, extension: string): string[] {
@@ -70,7 +98,7 @@ async function expectWhole(directory: string, main: string): Promise<void> {
 
 describe('repair from peers', () => {
   test('fetches what is damaged from the peers that the node remembers', async () => {
-    const { directory, main } = await pair()
+    const { directory, main } = copyOfSecond()
     flipBits(directory)
     const { after, lost, done } = await repair(directory)
     expect({ findings: after.findings, lost }).toEqual({ findings: [], lost: [] })
@@ -80,7 +108,7 @@ describe('repair from peers', () => {
   })
 
   test('fetches all of it where no pack is left, the view neither', async () => {
-    const { directory, main } = await pair()
+    const { directory, main } = copyOfSecond()
     for (const file of packs(directory, '')) rmSync(file, { force: true })
     rmSync(join(directory, 'view'), { recursive: true })
     const { after, lost } = await repair(directory)
@@ -89,7 +117,7 @@ describe('repair from peers', () => {
   })
 
   test('keeps what only the node itself had, in its packs and in its journal', async () => {
-    const { directory } = await pair()
+    const { directory } = copyOfSecond()
     const alone = await opened(directory, {})
     await alone.object('farms').put('mine', { number: 7 })
     await alone.flush()
@@ -111,7 +139,7 @@ describe('repair from peers', () => {
   })
 
   test('makes a lost merge again of what each side still has', async () => {
-    const { healthy, directory } = await pair()
+    const { healthy, directory } = await ownPair()
     const alone = await opened(directory, {})
     await alone.object('farms').put('mine', { number: 7 })
     await alone.close()
@@ -137,7 +165,7 @@ describe('repair from peers', () => {
   })
 
   test('says so where nobody answers, and goes on where it stopped once somebody does', async () => {
-    const { healthy, directory, main } = await pair()
+    const { healthy, directory, main } = await ownPair()
     const [address] = (await healthy.status()).addresses
     await healthy.offline()
     for (const file of packs(directory, '')) rmSync(file, { force: true })
@@ -157,7 +185,7 @@ describe('repair from peers', () => {
   })
 
   test('asks nobody for a node that its operator took offline, and no address that is none', async () => {
-    const { directory } = await pair()
+    const { directory } = copyOfSecond()
     const db = await opened(directory, {})
     await db.offline()
     await db.close()
@@ -181,12 +209,12 @@ describe('repair from whatever stock git can fetch', () => {
       },
     ],
   ])('%s', async (_what, address) => {
-    const { healthy, directory, main } = await pair()
-    await healthy.close()
+    const { directory, main } = copyOfSecond()
     flipBits(directory)
-    const parent = join(directory, '..')
-    const { after, lost } = await repair(directory, { from: address(join(parent, 'healthy/repo.git'), parent) })
+    const from = address(join(shared.parent, 'healthy/repo.git'), join(directory, '..'))
+    const { after, lost, done } = await repair(directory, { from })
     expect({ findings: after.findings, lost }).toEqual({ findings: [], lost: [] })
+    expect(done.join('\n')).not.toMatch(/peers/)
     expect(readdirSync(directory)).not.toContain('from-git')
     await expectWhole(directory, main)
   })
