@@ -12,13 +12,15 @@ import { conflictSubject, isConflictCollection } from '../records.ts'
 import type { RecordDifference } from '../records.ts'
 import { decodeUtf8 } from '../text.ts'
 import { refusal } from './refusal.ts'
+import { CLUSTER_COLLECTION, MEMBERS_COLLECTION } from './root-commit.ts'
 
 /** Records between two breaths. */
 const BREATH = 256
 
 /**
  * May a data commit lead from the state `before` to the state `after`? Within the limits, records only of legal ids and
- * values, no line of a List changed in place, conflict entries settled and none made, and the tree in the canonical layout.
+ * values, no line of a List changed in place, conflict entries settled and none made, nothing of what the root commit alone
+ * says (members and rules: docs/decisions/0011), and the tree in the canonical layout.
  *
  * @throws REFUSED with the reason; what the store throws when objects cannot be read
  */
@@ -59,6 +61,8 @@ async function readDifferences(store: ObjectStore, before: ObjectId, after: Obje
 async function verifyDifference(store: ObjectStore, difference: RecordDifference): Promise<number> {
   const { kind, collection, before, after } = difference
   if (isConflictCollection(collection)) throw refusal('it writes where only conflict entries are')
+  if (collection === MEMBERS_COLLECTION || collection === CLUSTER_COLLECTION)
+    throw refusal('it changes what the root commit alone says: members, or the rules')
   if (!hasLegalName(difference)) throw refusal('it changes a record whose name is not legal')
   if (kind === 'lists' && before !== undefined && after !== undefined) throw refusal('it changes a line of a List')
   if (after === undefined) return 0

@@ -163,6 +163,19 @@ describe('a data commit', () => {
     await expectRefused(await commitOfEdits(edit(odd, '1')), 'only conflict entries')
   })
 
+  it('changes neither members nor the rules, of whichever kind and name', async () => {
+    for (const collection of ['.atoll.members', '.atoll.cluster'])
+      for (const id of [node, 'rules', 'x']) {
+        const ref = { kind: 'objects', collection, id } as RecordRef
+        await expectRefused(await commitOfEdits(edit(ref, '{"role":"admin"}')), 'root commit alone')
+        await expectRefused(await commitOfEdits(edit(ref, '1'), edit(south, '1')), 'root commit alone')
+        await expectRefused(await commitOfEdits(edit({ ...line, collection } as RecordRef, '{}')), 'root commit alone')
+      }
+    const founder = { kind: 'objects', collection: '.atoll.cluster', id: 'rules' } as RecordRef
+    await expectRefused(await commitOfEdits(edit(founder, undefined)), 'root commit alone')
+    await expectValid(await commitOfEdits(edit({ ...south, collection: '.atoll.scripts' } as RecordRef, '1')))
+  })
+
   it('has a tree with nothing but records in the canonical layout', async () => {
     const edited = (await applyEdits(store, tree, [edit(south, '1')])).tree
     const entries = await store.readTree(edited)
