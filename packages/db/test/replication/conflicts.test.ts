@@ -230,6 +230,14 @@ describe('resolve', () => {
     expect(await first.db.object('farms').get('north')).toEqual({ crop: 'rape' })
   })
 
+  it('fails with CONFLICT where a write settles the conflict while its versions are being read', async () => {
+    const [first] = await contested()
+    const resolving = first.db.conflicts().resolve(north, { take: 'ours' })
+    const [resolved] = await Promise.allSettled([resolving, first.db.object('farms').put('north', { crop: 'flax' })])
+    expect(resolved).toMatchObject({ status: 'rejected', reason: { code: 'CONFLICT', data: { what: 'farms/north' } } })
+    expect(await first.db.object('farms').get('north')).toEqual({ crop: 'flax' })
+  })
+
   it('refuses what it cannot do, and changes nothing', async () => {
     const [first] = await contested()
     const conflicts = first.db.conflicts()
@@ -259,6 +267,9 @@ describe('resolve', () => {
     await settled(first, second)
     const [conflict] = await list(first, true)
     expect(conflict).toMatchObject({ kind: 'lists', id, contested: false, base: 't', chosen: undefined })
+    // There is none to keep: only what it was may come back, and never as bytes.
+    const bytes = { value: new Uint8Array([1]) }
+    await expect(first.db.conflicts().resolve(conflict!, bytes)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
     await first.db.conflicts().resolve(conflict!, { take: 'chosen' })
     expect(await list(first, true)).toEqual([])
     expect(await readings.get(id)).toBeUndefined()
