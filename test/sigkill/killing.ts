@@ -56,13 +56,18 @@ export async function killRepeatedly(seed: number, kills: number): Promise<void>
   expect(perSecond).toBeGreaterThan(MIN_ACKNOWLEDGED_PER_SECOND)
 }
 
-export async function loadWriter(data: string, log: string, writerSeed: number): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [writer, data, log, String(writerSeed)], { stdio: ['pipe', 'pipe', 'inherit'] })
+export function loadWriter(data: string, log: string, writerSeed: number): Promise<ChildProcess> {
+  return loadProgram(writer, [data, log, String(writerSeed)])
+}
+
+/** Starts a program of this folder, which says when it is loaded and then waits for a line. */
+export async function loadProgram(path: string, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   await Promise.race([
     once(child.stdout, 'data'),
     once(child, 'exit').then(([code]) => {
-      throw new Error(`the writer ended with ${code} before it began; was \`npm run build\` run?`)
+      throw new Error(`it ended with ${code} before it began; was \`npm run build\` run?`)
     }),
   ])
   return child
@@ -77,7 +82,7 @@ export async function letRun(log: string, forMs: number): Promise<number> {
 }
 
 /** What it said, or had said when its log was so long. */
-export function readLog(log: string, untilBytes = Infinity): LogLine[] {
+export function readLog<Line = LogLine>(log: string, untilBytes = Infinity): Line[] {
   let text: string
   try {
     text = readFileSync(log).subarray(0, untilBytes).toString('utf8')
@@ -88,7 +93,7 @@ export function readLog(log: string, untilBytes = Infinity): LogLine[] {
   return text
     .split('\n')
     .slice(0, -1)
-    .map(line => JSON.parse(line) as LogLine)
+    .map(line => JSON.parse(line) as Line)
 }
 
 export async function verify(data: string, model: Model): Promise<void> {

@@ -37,7 +37,14 @@ interface Reading {
   readonly scope: CheckedScope | undefined
   readonly signal: AbortSignal | undefined
   /** What was told of the entries that wait to be sealed: their commit need not tell it again. */
-  readonly told: Map<RecordKey, ObjectId | undefined>
+  readonly told: Map<RecordKey, ToldEntry>
+}
+
+/** What was told of a record from the journal. */
+interface ToldEntry {
+  readonly version: ObjectId | undefined
+  /** Of the entry. */
+  readonly sequence: number
 }
 
 /**
@@ -68,7 +75,7 @@ export class Feed {
   changes({ since, live = true, signal, ...scope }: ChangesOptions = {}): AsyncIterable<FeedChange> {
     const checked = checkScope(scope)
     const from = since === undefined ? this.#now() : decodeFeedCursor(since)
-    const told = new Map<RecordKey, ObjectId | undefined>()
+    const told = new Map<RecordKey, ToldEntry>()
     // Where the reader knows entries that are pending still, it is not told of them by their commit.
     if (from.incarnation === this.#parts.moves.incarnation)
       for (const entry of this.#parts.store.pendingEntries(0)) if (entry.sequence <= from.sequence) note(told, entry)
@@ -130,19 +137,13 @@ export class Feed {
       await moves.settled()
       yield* this.#differences(place, move.main, [beforeTree, tree], {
         ...reading,
-        told: isSeal ? reading.told : new Map<RecordKey, ObjectId | undefined>(),
+        told: isSeal ? reading.told : new Map<RecordKey, ToldEntry>(),
       })
     }
-    if (isSeal) this.#forgetSealed(reading)
+    // What a later seal holds stays: that one is still to be read, be it made by now or not.
+    if (isSeal && move.incarnation === moves.incarnation)
+      for (const [key, { sequence }] of reading.told) if (sequence <= move.sealed) reading.told.delete(key)
     return next
-  }
-
-  /** What stays pending was told, and is not forgotten. */
-  #forgetSealed({ told }: Reading): void {
-    const pending = new Set<RecordKey>()
-    for (const entry of this.#parts.store.pendingEntries(0))
-      for (const change of entry.changes) pending.add(recordKey(change))
-    for (const key of told.keys()) if (!pending.has(key)) told.delete(key)
   }
 
   /** A merge commit that nothing names may be gone: then it is told together with the one after it. */
@@ -170,7 +171,8 @@ export class Feed {
       index++
       if (index <= place.index || !scopeHasRecord(scope, difference)) continue
       const key = recordKey(difference)
-      if (told.has(key) && told.get(key) === difference.after?.version) continue
+      const known = told.get(key)
+      if (known !== undefined && known.version === difference.after?.version) continue
       const change = await loadRecordChange(repository, difference)
       const authorship = await authorOf(key)
       yield {
@@ -239,7 +241,7 @@ export class Feed {
   }
 }
 
-function note(told: Map<RecordKey, ObjectId | undefined>, entry: JournalEntry): void {
-  for (const change of entry.changes)
-    told.set(recordKey(change), change.content === undefined ? undefined : contentVersion(change.content))
+function note(told: Map<RecordKey, ToldEntry>, { sequence, changes }: JournalEntry): void {
+  for (const change of changes)
+    told.set(recordKey(change), { version: change.content && contentVersion(change.content), sequence })
 }
