@@ -131,10 +131,7 @@ describe('after a crash at any step', () => {
       const stage = repository.stage()
       const { commit } = writeSample(stage, 'new', 2, [main])
       return {
-        run: async () => {
-          await stage.commit()
-          await repository.updateRef('refs/heads/main', commit, main)
-        },
+        run: () => repository.updateRef('refs/heads/main', commit, main, stage.commit()),
         check: async done => {
           expectContentGit(repository.directory)
           const again = await openRepository(repository.directory)

@@ -49,17 +49,21 @@ export class Branch {
   }
 
   /**
-   * The commit's objects must be durable. `andThen` runs in the turn in which the state changes, so that nobody sees `main`
+   * The ref moves once the commit's objects are durable, which `objects` waits for, and stays where that fails. `andThen` runs in the turn in which the state changes, so that nobody sees `main`
    * where it has moved to without what it brings; it must not fail.
    *
-   * @throws CONFLICT when somebody else moved the ref
+   * @throws CONFLICT when somebody else moved the ref; what `objects` failed with
    */
-  async move(next: BranchState, andThen: () => void = () => undefined): Promise<void> {
-    if (next.main !== this.#state?.main) {
-      await this.#repository.updateRef(MAIN_REF, next.main, this.#state?.main)
+  async move(
+    next: BranchState,
+    { objects, andThen }: { readonly objects?: Promise<unknown>; readonly andThen?: () => void } = {},
+  ): Promise<void> {
+    if (next.main === this.#state?.main) await objects
+    else {
+      await this.#repository.updateRef(MAIN_REF, next.main, this.#state?.main, objects)
       this.#state = next
     }
-    andThen()
+    andThen?.()
   }
 
   /** Names the heads that wait, before anything depends on their being kept. */

@@ -133,9 +133,8 @@ export class History {
     const stage = repository.stage()
     const sealed = await composeSeal(stage, await this.#parent(state), author(), entries)
     if (sealed !== undefined) {
-      await stage.commit()
       const next = { main: sealed.commit, heads: [sealed.commit], tree: sealed.tree }
-      await branch.move(next)
+      await branch.move(next, { objects: stage.commit() })
     }
     const main = sealed?.commit ?? state.main
     store.sealed(entries, main)
@@ -241,11 +240,12 @@ export class History {
     const { branch, store, clock, graph } = this.#parts
     await stage.commit()
     const node = await graph.node(next.main)
-    await branch.move(next, () => {
+    const andThen = (): void => {
       // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
       clock.observe(node.clock)
       store.adopt(changes, next.main, foreseen)
-    })
+    }
+    await branch.move(next, { andThen })
     this.#parts.onMoved(next, 'adopted')
   }
 

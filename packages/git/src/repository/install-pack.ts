@@ -1,5 +1,6 @@
 import { open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { allDone } from '../files/all-done.ts'
 import { randomSuffix, syncDirectory, writeNewFile } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
 import type { BuiltPack } from '../packs/pack-builder.ts'
@@ -44,14 +45,6 @@ export async function writePack(packDirectory: string, { name, chunks, index }: 
     await Promise.all([temporary.pack, temporary.index].map(path => rm(path, { force: true }).catch(() => {})))
     throw error
   }
-}
-
-/**
- * Resolves when all of them have ended; throws the first failure in their order. Files that are synced side by side share the file
- * system's own commit: two take hardly longer than one.
- */
-export async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function moveUnlessThere(from: string, to: string): Promise<void> {

@@ -54,16 +54,22 @@ export class RefLock {
     })
   }
 
-  /**
-   * Puts the content in the file's place and ends the lock. The file holds the old content or the new at every instant, the
-   * new one durably when it resolves.
-   *
-   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE, CONFLICT (a directory of refs stands there)
-   */
-  async commit(content: string): Promise<void> {
+  /** Makes the content durable beside the file, which stays as it is. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
+  async write(content: string): Promise<void> {
     await onFile(this.#path, async () => {
       await writeFully(this.#handle, Buffer.from(content))
       await this.#handle.sync()
+    })
+  }
+
+  /**
+   * Puts what was written in the file's place and ends the lock. The file holds the old content or the new at every instant,
+   * the new one durably when it resolves.
+   *
+   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE, CONFLICT (a directory of refs stands there)
+   */
+  async commit(): Promise<void> {
+    await onFile(this.#path, async () => {
       this.#open = false
       await this.#handle.close()
       await this.#rename()

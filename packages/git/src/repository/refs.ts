@@ -7,6 +7,7 @@ import { readdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AtollError, corrupt, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
 import type { FileDamage } from '../damage/file-damage.ts'
+import { allDone } from '../files/all-done.ts'
 import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, systemErrorCode } from '../files/system-errors.ts'
 import { RefLock } from './ref-lock.ts'
@@ -47,18 +48,30 @@ export class Refs {
 
   /**
    * Moves a ref from `previous` (undefined: it must not exist) to `next`. Whatever happens the ref is one of the two; when
-   * it resolves the move survives power loss.
+   * it resolves the move survives power loss. It moves once `objects` has resolved, and not where that fails; what can be
+   * made ready before, is. Stock git finds the ref locked meanwhile.
    *
-   * @throws CONFLICT (it is something else, or another ref is in the way), UNAVAILABLE (locked by stock git for seconds),
-   * INVALID, CORRUPT, STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
+   * @throws what `objects` failed with; CONFLICT (it is something else, or another ref is in the way), UNAVAILABLE (locked by
+   * stock git for seconds), INVALID, CORRUPT, STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
    */
-  async update(name: string, next: ObjectId, previous: ObjectId | undefined): Promise<void> {
+  async update(
+    name: string,
+    next: ObjectId,
+    previous: ObjectId | undefined,
+    objects: Promise<unknown> = Promise.resolve(),
+  ): Promise<void> {
+    await allDone([objects, this.#move(name, next, previous, objects)])
+  }
+
+  async #move(name: string, next: ObjectId, previous: ObjectId | undefined, objects: Promise<unknown>): Promise<void> {
     checkRefName(name)
     const lock = await RefLock.take(this.#pathOf(name))
     try {
       await this.#compare(name, previous)
       if (previous === undefined) await this.#makeWay(name)
-      await lock.commit(`${next}\n`)
+      await lock.write(`${next}\n`)
+      await objects
+      await lock.commit()
     } finally {
       await lock.release()
     }
@@ -155,7 +168,8 @@ export class Refs {
       const at = lines.findIndex(line => line.endsWith(` ${name}`))
       if (at < 0) return
       lines.splice(at, lines[at + 1]?.startsWith('^') === true ? 2 : 1)
-      await lock.commit(lines.join('\n'))
+      await lock.write(lines.join('\n'))
+      await lock.commit()
     } finally {
       await lock.release()
     }

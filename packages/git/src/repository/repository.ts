@@ -227,9 +227,17 @@ export class Repository implements ObjectReader {
     return this.#refs.check()
   }
 
-  /** Compare-and-swap; `previous` undefined creates. Durable when it resolves. @throws CONFLICT and others: {@link Refs} */
-  async updateRef(name: string, next: ObjectId, previous: ObjectId | undefined): Promise<void> {
-    await this.#refs.update(name, next, previous)
+  /**
+   * Compare-and-swap; `previous` undefined creates. Durable when it resolves. Where the commit is still being made durable,
+   * `objects` is that. @throws CONFLICT and others: {@link Refs}
+   */
+  async updateRef(
+    name: string,
+    next: ObjectId,
+    previous: ObjectId | undefined,
+    objects?: Promise<unknown>,
+  ): Promise<void> {
+    await this.#refs.update(name, next, previous, objects)
   }
 
   /** Compare-and-delete. Durable when it resolves. @throws CONFLICT and others: {@link Refs} */
