@@ -85,6 +85,15 @@ describe('row 2, flockd', () => {
     expect(sum).toBe(3)
   })
 
+  test('a lock that cannot be had in time is an error, and leaves what is there intact', async () => {
+    await db.object('farms').put('locked', 1)
+    const second = open(join(directory, 'data'), { lockWaitMs: 100 })
+    await expect(second).rejects.toMatchObject({ code: 'LOCKED', data: { pid: process.pid } })
+    expect(await db.object('farms').get('locked')).toBe(1)
+    await db.object('farms').put('locked', 2)
+    expect(await db.object('farms').get('locked')).toBe(2)
+  })
+
   test('keys have spaces, punctuation, emoji, or nothing at all', async () => {
     const keys = [
       'a b',

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open, type Database } from 'atolldb'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 /**
  * What hastydb promised, a log-structured key/value engine. That Bloom filters spare reads of packs is in
@@ -58,6 +58,20 @@ describe('row 5, hastydb', () => {
     }
     await sealing
     expect(await farms.count()).toBe(2_000 + LATE)
+  })
+
+  test('segments are merged in the background: their number grows with the logarithm of what was written', async () => {
+    const directory = join(temporaryDirectory(), 'data')
+    const db = await opened(directory)
+    const SEALS = 40
+    for (let i = 0; i < SEALS; i++) {
+      await db.object('farms').put('north', i)
+      await db.flush()
+    }
+    const packs = (): string[] =>
+      readdirSync(join(directory, 'repo.git/objects/pack')).filter(name => name.endsWith('.pack'))
+    await vi.waitFor(() => expect(packs().length).toBeLessThanOrEqual(12 + Math.log2(SEALS + 1)), 20_000)
+    expect(await db.object('farms').get('north')).toBe(SEALS - 1)
   })
 
   test('segments are merged into one, and every version stays readable', async () => {

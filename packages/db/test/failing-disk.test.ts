@@ -3,14 +3,18 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../src/index.ts'
+import { Journal } from '../src/journal/journal.ts'
+import { FaultyFiles } from './faulty-files.ts'
 import { temporaryDirectory } from './temporary.ts'
 
-/** A node on a disk whose syncs fail, and in a process without a descriptor left: what is told, and what is kept. */
+/** A node on a disk that fails to write, to sync or to read, and in a process without a descriptor left: what is told, and what is kept. */
 
 const disk = vi.hoisted(() => ({
   /** Of syncs: how many still work. */
   syncsLeft: Infinity,
   opensFail: false,
+  writesFail: false,
+  readsFail: false,
 }))
 
 vi.mock('node:fs/promises', async importOriginal => {
@@ -21,11 +25,19 @@ vi.mock('node:fs/promises', async importOriginal => {
     open: async (...args: Parameters<typeof real.open>) => {
       if (disk.opensFail) throw failing('EMFILE')
       const handle = await real.open(...args)
-      const sync = handle.sync.bind(handle)
+      const [sync, write, read] = [handle.sync.bind(handle), handle.write.bind(handle), handle.read.bind(handle)]
       return Object.assign(handle, {
         sync: async () => {
           if (disk.syncsLeft-- <= 0) throw failing('EIO')
           await sync()
+        },
+        write: async (...of: Parameters<typeof write>) => {
+          if (disk.writesFail) throw failing('EIO')
+          return write(...of)
+        },
+        read: async (...of: Parameters<typeof read>) => {
+          if (disk.readsFail) throw failing('EIO')
+          return read(...of)
         },
       })
     },
@@ -35,8 +47,13 @@ vi.mock('node:fs/promises', async importOriginal => {
 function mend(): void {
   disk.syncsLeft = Infinity
   disk.opensFail = false
+  disk.writesFail = false
+  disk.readsFail = false
 }
-afterEach(mend)
+afterEach(() => {
+  mend()
+  vi.restoreAllMocks()
+})
 
 async function filled(): Promise<{ directory: string; db: Database }> {
   const directory = join(temporaryDirectory(), 'data')
@@ -76,6 +93,69 @@ describe.each([0, 1, 2, 3, 4])('a sync that fails after %i others of a seal', sy
     await again.close()
     fsck(directory)
   })
+})
+
+test('a seal that the disk fails to write ends writing; what was acknowledged is there after a restart', async () => {
+  const { directory, db } = await filled()
+  await db.object('farms').put('north', 2)
+  disk.writesFail = true
+  await expect(db.flush()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  expect(await db.object('farms').get('north')).toBe(2)
+  mend()
+  await db.close()
+  fsck(directory)
+  const again = await open(directory)
+  await again.flush()
+  expect(await (await again.at('main')).object('farms').get('north')).toBe(2)
+  await again.close()
+  fsck(directory)
+})
+
+test('an append that the disk fails to write is not acknowledged and ends writing; reads go on', async () => {
+  const files = new FaultyFiles()
+  const openJournal = Journal.open.bind(Journal)
+  vi.spyOn(Journal, 'open').mockImplementation((path, options) =>
+    openJournal(path, { ...options, openFile: files.open }),
+  )
+  const { directory, db } = await filled()
+  const farms = db.object('farms')
+  files.fault = operation => (operation === 'write' ? { code: 'EIO', bytes: 7 } : undefined)
+  await expect(farms.put('north', 2)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  files.fault = () => undefined
+  await expect(farms.put('late', 3)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  expect(await farms.get('before')).toBe(1)
+  expect(await farms.get('north')).toBeUndefined()
+  await db.close()
+  vi.restoreAllMocks()
+  const again = await open(directory)
+  expect(await again.object('farms').get('before')).toBe(1)
+  expect(await again.object('farms').get('north')).toBeUndefined()
+  await again.object('farms').put('late', 4)
+  await again.close()
+  fsck(directory)
+})
+
+test('a pack that the disk fails to read fails the read that needs it, with the file, and nothing else', async () => {
+  const { directory, db } = await filled()
+  // More than what is read of a pack at once, so that it has not been read by the way.
+  const large = 'x'.repeat(900_000)
+  await db.object('farms').put('large', large)
+  const { commit } = await db.flush()
+  await db.close()
+  const again = await open(directory)
+  const then = await again.at(commit)
+  disk.readsFail = true
+  await expect(then.object('farms').get('large')).rejects.toMatchObject({
+    code: 'STORAGE_FAILED',
+    data: { path: expect.stringContaining('.pack') },
+  })
+  expect(await again.object('farms').get('before')).toBe(1)
+  mend()
+  expect(await then.object('farms').get('large')).toBe(large)
+  await again.object('farms').put('north', 2)
+  await again.flush()
+  await again.close()
+  fsck(directory)
 })
 
 test('without a descriptor left a seal fails, and works again once there is one', async () => {
