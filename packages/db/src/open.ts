@@ -30,6 +30,7 @@ import { loadIdentity, type NodeIdentity } from './directory/identity.ts'
 import { lockDirectory } from './directory/lock.ts'
 import { SettingsFile } from './directory/settings.ts'
 import { Branch, type BranchState, type MoveCause } from './engine/branch.ts'
+import { ChangeLog } from './engine/change-log.ts'
 import { Changes } from './engine/changes.ts'
 import { resolveCluster } from './engine/cluster.ts'
 import { Compactor } from './engine/compactor.ts'
@@ -129,7 +130,9 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const unsealed = content.entries.filter(entry => entry.sequence > content.sealedSequence)
 
   const graph = new CommitGraph(repository)
-  const changeLists = new ChangeLists(graph, repository)
+  const changeLog = isMemory ? undefined : new ChangeLog(directory.changes)
+  opening.onUndo(async () => changeLog?.close())
+  const changeLists = new ChangeLists(graph, repository, changeLog === undefined ? {} : { kept: changeLog })
   const branch = await Branch.load(repository, graph)
   const remembered = [view.mark?.main, view.mark?.next?.main, ...content.entries.map(entry => entry.main)]
   await restoreLostMain({ branch, graph, repository, log }, remembered, hasBegun)
@@ -189,6 +192,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     branch,
     graph,
     changes: changeLists,
+    changeLog,
     journal,
     store,
     clock,
@@ -241,6 +245,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       incarnation: settings.current.incarnation,
       cluster: () => settings.current.cluster,
       state: () => branch.state,
+      noteChanges: (commit, list) => changeLog?.note(commit, list),
       pin: cluster => settings.change({ cluster }),
       meet: addresses => meet(transport, settings, addresses),
       adopt: async (heads, atHand) => {

@@ -20,11 +20,16 @@ const BREATH = 256
 /**
  * May a data commit lead from the state `before` to the state `after`? Within the limits, records only of legal ids and
  * values, no line of a List changed in place, conflict entries settled and none made, nothing of what the root commit alone
- * says (members and rules: docs/decisions/0011), and the tree in the canonical layout.
+ * says (members and rules: docs/decisions/0011), and the tree in the canonical layout. Gives the
+ * differences.
  *
  * @throws REFUSED with the reason; what the store throws when objects cannot be read
  */
-export async function verifyChanges(context: MergeContext, before: ObjectId, after: ObjectId): Promise<void> {
+export async function verifyChanges(
+  context: MergeContext,
+  before: ObjectId,
+  after: ObjectId,
+): Promise<readonly RecordDifference[]> {
   const differences = await refusingBadTrees(() => readDifferences(context.store, before, after))
   const changed = new Map<RecordKey, RecordRef>()
   let bytes = 0
@@ -47,6 +52,7 @@ export async function verifyChanges(context: MergeContext, before: ObjectId, aft
   // The tree is a function of its records; so this proves that nothing else is in it, and that it is laid out as it must.
   const { tree } = await applyEdits(context.store, before, edits, editOptions(context))
   if (tree !== after) throw refusal('its tree is not in the canonical layout')
+  return differences
 }
 
 async function readDifferences(store: ObjectStore, before: ObjectId, after: ObjectId): Promise<RecordDifference[]> {

@@ -5,6 +5,7 @@ import type { CommitId } from '../ids.ts'
 import { RULES_VERSION } from '../limits.ts'
 import type { MergeContext } from '../merge/merge-context.ts'
 import { mainOf, mergeHeads } from '../merge/merge-heads.ts'
+import type { RecordDifference } from '../records.ts'
 import { compareClock } from './clock.ts'
 import type { DataNode, GraphNode, MergeNode } from './commit-graph.ts'
 import { refusal } from './refusal.ts'
@@ -15,6 +16,8 @@ export interface VerifyContext extends MergeContext {
   readonly verifySignature: VerifyCommitSignature
   /** The id of the cluster's root commit. */
   readonly cluster: CommitId
+  /** Is told what the commit changes, once that is verified; of a data commit only. */
+  readonly onDifference?: (difference: RecordDifference) => void
 }
 
 /**
@@ -49,7 +52,8 @@ async function verifyData(context: VerifyContext, node: DataNode, commit: Commit
   verifySigned(context, node, commit)
   const parent = await context.graph.node(node.parents[0]!)
   if (compareClock(node.clock, parent.clock) <= 0) throw refusal('its clock is not after that of its parent')
-  await verifyChanges(context, parent.tree, node.tree)
+  const differences = await verifyChanges(context, parent.tree, node.tree)
+  if (context.onDifference !== undefined) for (const difference of differences) context.onDifference(difference)
 }
 
 function verifySigned(context: VerifyContext, node: DataNode, commit: CommitObject): void {

@@ -5,7 +5,7 @@ import type { CommitId, ObjectId, RecordKey, RecordRef } from '../ids.ts'
 import { recordKey } from '../ids.ts'
 import { diffStates, lookupRecord } from '../layout/index.ts'
 import { conflictSubject } from '../records.ts'
-import type { StoredContent } from '../records.ts'
+import type { RecordDifference, StoredContent } from '../records.ts'
 
 /** What one commit did to one record. Where it only settled a conflict, by writing what was there, both contents are equal. */
 export interface Change {
@@ -18,6 +18,17 @@ export interface Change {
 /** The changes of one commit: the records whose value or conflict entry differs from the parent's. */
 export type ChangeList = ReadonlyMap<RecordKey, Change>
 
+/** Keeps change lists, so that they need not be read out of trees again. */
+export interface KeptChangeLists {
+  /** Undefined: it has none of that commit. */
+  read(commit: CommitId): Promise<ChangeList | undefined>
+}
+
+export interface ChangeListsOptions {
+  readonly cachedChanges?: number
+  readonly kept?: KeptChangeLists
+}
+
 const CACHED_CHANGES = 250_000
 /** Lines of Lists carry their bytes: so many weigh as much as a change without. */
 const BYTES_PER_CHANGE = 512
@@ -26,11 +37,13 @@ const BYTES_PER_CHANGE = 512
 export class ChangeLists {
   readonly #graph: CommitGraph
   readonly #reader: ObjectReader
+  readonly #kept: KeptChangeLists | undefined
   readonly #lists: BoundedCache<CommitId, ChangeList>
 
-  constructor(graph: CommitGraph, reader: ObjectReader, options: { readonly cachedChanges?: number } = {}) {
+  constructor(graph: CommitGraph, reader: ObjectReader, options: ChangeListsOptions = {}) {
     this.#graph = graph
     this.#reader = reader
+    this.#kept = options.kept
     this.#lists = new BoundedCache(options.cachedChanges ?? CACHED_CHANGES, weightOf)
   }
 
@@ -38,33 +51,45 @@ export class ChangeLists {
   async of(commit: DataNode): Promise<ChangeList> {
     const known = this.#lists.get(commit.id)
     if (known !== undefined) return known
-    const [parent] = commit.parents
-    const before = parent === undefined ? undefined : (await this.#graph.node(parent)).tree
-    const changes = await this.#compute(before, commit.tree)
+    const changes = (await this.#kept?.read(commit.id)) ?? (await this.#compute(commit))
     this.#lists.set(commit.id, changes)
     return changes
   }
 
-  async #compute(before: ObjectId | undefined, after: ObjectId): Promise<ChangeList> {
-    const changes = new Map<RecordKey, Change>()
-    const settled: RecordRef[] = []
-    for await (const differences of diffStates(this.#reader, before, after))
-      for (const difference of differences) {
-        const subject = conflictSubject(difference)
-        if (subject !== undefined) settled.push(subject)
-        else {
-          const { kind, collection, id } = difference
-          const ref = { kind, collection, id }
-          changes.set(recordKey(ref), { ref, before: difference.before, after: difference.after })
-        }
-      }
-    for (const ref of settled) {
-      const key = recordKey(ref)
-      if (changes.has(key)) continue
-      const content = await lookupRecord(this.#reader, after, ref)
-      changes.set(key, { ref, before: content, after: content })
+  async #compute({ parents: [parent], tree }: DataNode): Promise<ChangeList> {
+    const before = parent === undefined ? undefined : (await this.#graph.node(parent)).tree
+    const collector = new ChangeCollector()
+    for await (const differences of diffStates(this.#reader, before, tree))
+      for (const difference of differences) collector.add(difference)
+    return collector.finish(this.#reader, tree)
+  }
+}
+
+/** Makes a change list of what differs between a commit and its parent. */
+export class ChangeCollector {
+  readonly #changes = new Map<RecordKey, Change>()
+  readonly #settled: RecordRef[] = []
+
+  add(difference: RecordDifference): void {
+    const subject = conflictSubject(difference)
+    if (subject !== undefined) {
+      this.#settled.push(subject)
+      return
     }
-    return changes
+    const { kind, collection, id, before, after } = difference
+    const ref = { kind, collection, id }
+    this.#changes.set(recordKey(ref), { ref, before, after })
+  }
+
+  /** `tree`: the commit's. */
+  async finish(reader: ObjectReader, tree: ObjectId): Promise<ChangeList> {
+    for (const ref of this.#settled) {
+      const key = recordKey(ref)
+      if (this.#changes.has(key)) continue
+      const content = await lookupRecord(reader, tree, ref)
+      this.#changes.set(key, { ref, before: content, after: content })
+    }
+    return this.#changes
   }
 }
 

@@ -1,5 +1,5 @@
-export { ChangeLists } from './change-lists.ts'
-export type { Change, ChangeList } from './change-lists.ts'
+export { ChangeCollector, ChangeLists } from './change-lists.ts'
+export type { Change, ChangeList, KeptChangeLists } from './change-lists.ts'
 export { commonValue, type CommonValueContext } from './common-value.ts'
 export { conflictEntryRef, decodeConflictEntry, encodeConflictEntry } from './conflict-entry.ts'
 export type { MergeContext, State } from './merge-context.ts'

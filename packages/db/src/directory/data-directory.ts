@@ -14,6 +14,7 @@ export interface DataDirectory {
   readonly repository: string
   readonly journal: string
   readonly view: string
+  readonly changes: string
   readonly state: string
   readonly identity: string
   readonly door: string
@@ -25,6 +26,7 @@ export function dataDirectory(path: string): DataDirectory {
     repository: join(path, 'repo.git'),
     journal: join(path, 'journal'),
     view: join(path, 'view'),
+    changes: join(path, 'changes'),
     state: join(path, 'state'),
     identity: join(path, 'identity.key'),
     door: join(path, 'door.json'),
@@ -93,6 +95,7 @@ async function assertOurs(directory: DataDirectory): Promise<void> {
     'journal',
     'state',
     'view',
+    'changes',
     'repo.git',
     'identity.key',
     'config.json',

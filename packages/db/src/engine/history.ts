@@ -26,6 +26,7 @@ import type { JournalEntry } from '../journal/frame.ts'
 import { viewChanges } from '../view/fill.ts'
 import type { ViewChange } from '../view/view.ts'
 import { type Branch, type BranchState, type MoveCause, noCluster } from './branch.ts'
+import type { ChangeLog } from './change-log.ts'
 import type { SortedEntries } from './lineage.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
@@ -45,6 +46,8 @@ export interface HistoryParts {
   readonly branch: Branch
   readonly graph: CommitGraph
   readonly changes: ChangeLists
+  /** Is told what each sealed commit changed. */
+  readonly changeLog: ChangeLog | undefined
   readonly journal: Journal
   readonly store: RecordStore
   readonly clock: HybridClock
@@ -124,7 +127,7 @@ export class History {
 
   /** One commit of the oldest pending entries upon `main`. Returns how many changes it took. */
   async #sealOldest(): Promise<number> {
-    const { branch, store, journal, repository, author } = this.#parts
+    const { branch, store, journal, repository, author, changeLog } = this.#parts
     const { state } = branch
     if (state === undefined) throw noCluster()
     const entries = store.oldestPending(MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES)
@@ -135,6 +138,7 @@ export class History {
     if (sealed !== undefined) {
       const next = { main: sealed.commit, heads: [sealed.commit], tree: sealed.tree }
       await branch.move(next, { objects: stage.commit() })
+      changeLog?.note(sealed.commit, sealed.changes)
     }
     const main = sealed?.commit ?? state.main
     store.sealed(entries, main)

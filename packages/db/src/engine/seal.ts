@@ -1,5 +1,7 @@
 import {
   applyEdits,
+  ChangeCollector,
+  type ChangeList,
   type Clock,
   compareClock,
   composeDataCommit,
@@ -8,6 +10,7 @@ import {
   HybridClock,
   type ObjectId,
   type ObjectStore,
+  type RecordDifference,
   type RecordEdit,
   type RecordKey,
   recordKey,
@@ -40,15 +43,17 @@ export async function composeSeal(
   author: Author,
   entries: readonly JournalEntry[],
   breathe: () => Promise<void> = breatheInSlices(),
-): Promise<{ commit: CommitId; tree: ObjectId; clock: Clock } | undefined> {
-  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe })
+): Promise<{ commit: CommitId; tree: ObjectId; clock: Clock; changes: ChangeList } | undefined> {
+  const collector = new ChangeCollector()
+  const onDifference = (difference: RecordDifference): void => collector.add(difference)
+  const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe, onDifference })
   if (tree === parent.tree) return undefined
   const clock = sealClock(parent.clock, entries)
   const shown = [...tallies.values()].filter(tally => conflictSubject({ ...tally, id: '' as never }) === undefined)
   const commit = stage.writeCommit(
     composeDataCommit({ tree, parent: parent.main, clock, name: author.name, tallies: shown, signer: author.signer }),
   )
-  return { commit, tree, clock }
+  return { commit, tree, clock, changes: await collector.finish(stage, tree) }
 }
 
 function lastEdits(entries: readonly JournalEntry[]): Iterable<RecordEdit> {

@@ -1,5 +1,7 @@
 import {
   AtollError,
+  ChangeCollector,
+  type ChangeList,
   ChangeLists,
   CommitGraph,
   type CommitId,
@@ -7,6 +9,7 @@ import {
   isAhead,
   isAtollError,
   type ObjectReader,
+  type RecordDifference,
   type RuleRunner,
   type VerifyCommitSignature,
   verifyCommit,
@@ -26,6 +29,8 @@ export interface ArrivalParts {
   readonly nowMs: () => number | undefined
   /** So many more commits may be held back. */
   readonly roomToHold: () => number
+  /** Is told what each new data commit changes, once that is verified. */
+  readonly noteChanges: ((commit: CommitId, changes: ChangeList) => void) | undefined
   /** Ends the work between two commits. */
   readonly signal: AbortSignal
 }
@@ -86,8 +91,11 @@ async function verifyPack(
       throw new AtollError('REFUSED', 'too many commits are held back', { reason: 'too many commits held back' })
     // What is recomputed goes nowhere; of a merge commit its tree is needed.
     const scratch = parts.repository.stage({ readers: [reader, merges] })
-    const { cluster, verifySignature, rules } = parts
-    await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature, rules }, id)
+    const { cluster, verifySignature, rules, noteChanges } = parts
+    const collector = new ChangeCollector()
+    const told = noteChanges && { onDifference: (difference: RecordDifference) => collector.add(difference) }
+    await verifyCommit({ store: scratch, graph, changes, breathe, cluster, verifySignature, rules, ...told }, id)
+    if (node.type === 'data') noteChanges?.(id, await collector.finish(scratch, node.tree))
     if (node.type === 'merge') await copyTree(scratch, merges, node.tree, whole)
     await breathe()
     parts.signal.throwIfAborted()

@@ -1,5 +1,6 @@
 import {
   AtollError,
+  type ChangeList,
   type CommitGraph,
   type CommitId,
   decodeHeads,
@@ -65,6 +66,8 @@ export interface ReplicatorParts {
   readonly incarnation: number
   readonly cluster: () => CommitId | undefined
   readonly state: () => BranchState | undefined
+  /** Keeps what a data commit changed, for merges to come. */
+  readonly noteChanges: (commit: CommitId, changes: ChangeList) => void
   /** The node has no cluster yet, and a peer told its own: belong to that one from now on. */
   readonly pin: (cluster: CommitId) => Promise<void>
   /** Addresses of members, to be dialled from now on, over restarts too. */
@@ -391,12 +394,13 @@ export class Replicator {
   }
 
   async #takePack(pack: Parameters<typeof takePack>[1], cluster: CommitId): Promise<boolean> {
-    const { repository, verifySignature, rules, trustedNowMs } = this.#parts
+    const { repository, verifySignature, rules, trustedNowMs: nowMs, state } = this.#parts
+    const { signal } = this.#stopping
     const roomToHold = (): number => this.#held.room
-    const { tips, isNews, atHand } = await takePack(
-      { repository, cluster, verifySignature, rules, nowMs: trustedNowMs, roomToHold, signal: this.#stopping.signal },
-      pack,
-    )
+    // Who has nothing but the beginning merges with nothing.
+    const noteChanges = state()?.main === cluster ? undefined : this.#parts.noteChanges
+    const parts = { repository, cluster, verifySignature, rules, nowMs, roomToHold, noteChanges, signal }
+    const { tips, isNews, atHand } = await takePack(parts, pack)
     await this.#adopt(tips, [atHand])
     this.#take({ type: 'arrived', commits: tips })
     return isNews
