@@ -64,3 +64,21 @@ test('there is no clock, no randomness, no locale, nothing of the host', async (
     result: '[true,"1234.5","i"]',
   })
 })
+
+test('what a script does to its world meets neither the next script nor the host', async () => {
+  const spoil = `(() => {
+    Object.prototype.spoilt = Array.prototype.spoilt = globalThis.spoilt = true
+    return () => ({ __proto__: { spoilt: true }, ['__proto__']: { spoilt: true } })
+  })()`
+  expect(await run(spoil)).toEqual({ result: '{"__proto__":{"spoilt":true}}' })
+  expect(await run('() => [typeof ({}).spoilt, typeof [].spoilt, typeof spoilt]')).toEqual({
+    result: '["undefined","undefined","undefined"]',
+  })
+  expect('spoilt' in {}).toBe(false)
+  // Every way to a function that makes functions ends in the same empty world.
+  const ways = ['(() => {}).constructor', '(function* () {}).constructor', 'this.constructor.constructor', 'Function']
+  for (const way of ways) {
+    const look = `() => { const f = ${way}('return typeof process + typeof require + typeof Date')(); return f.next?.().value ?? f }`
+    expect(await run(look), way).toEqual({ result: '"undefinedundefinedundefined"' })
+  }
+})
