@@ -5,7 +5,7 @@ import { openJournalFile, type JournalFile, type OpenJournalFile, type WriteAt }
 export type FileOperation = 'open' | 'write' | 'datasync' | 'sync' | 'truncate'
 
 export interface Fault {
-  readonly code: 'ENOSPC' | 'EIO'
+  readonly code: 'ENOSPC' | 'EIO' | 'EMFILE'
   /** For a write: so many bytes get there before it fails. */
   readonly bytes?: number
 }

@@ -177,6 +177,71 @@ describe('a full disk', () => {
   })
 })
 
+describe('a rotation', () => {
+  /** Ten entries, sealed: more than a segment holds. */
+  async function rotated(files: FaultyFiles): Promise<{ directory: string; journal: Journal }> {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { openFile: files.open, rotateBytes: 1_000, roomBytes: 0 })
+    for (let i = 1; i <= 10; i++) await put(journal, `${i}`, 200)
+    await journal.sealed(10, main)
+    return { directory, journal }
+  }
+
+  test('leaves a segment that says by itself why there is none before it, however little fits behind its header', async () => {
+    const files = new FaultyFiles()
+    const begun = new Set<string>()
+    files.fault = (operation, path) => {
+      if (operation !== 'write' || path.endsWith('01.log')) return undefined
+      if (begun.has(path)) return { code: 'ENOSPC' }
+      begun.add(path)
+      return undefined
+    }
+    const { directory, journal } = await rotated(files)
+    expect(begun.size).toBe(1)
+    await journal.close()
+    expect(await reopened(directory)).toEqual({ ids: [], sealedSequence: 10, lastSequence: 10 })
+  })
+
+  test.each(['open', 'sync'] as const)(
+    'that cannot %s a file for want of a descriptor waits for the next',
+    async at => {
+      const files = new FaultyFiles()
+      // The first segment is opened as the journal is; nothing of it is synced again before it is too large.
+      files.fault = (operation, path) => (operation === at && !path.endsWith('01.log') ? { code: 'EMFILE' } : undefined)
+      const { directory, journal } = await rotated(files)
+      expect(journal.failure).toBeUndefined()
+      expect(segments(directory)).toHaveLength(1)
+      await put(journal, '11')
+      files.fault = () => undefined
+      await journal.sealed(11, main)
+      expect(segments(directory).map(path => path.slice(-6))).toEqual(['12.log'])
+      await journal.close()
+      expect(await reopened(directory)).toEqual({ ids: [], sealedSequence: 11, lastSequence: 11 })
+    },
+  )
+
+  test('whose sync fails ends writing', async () => {
+    const files = new FaultyFiles()
+    files.fault = (operation, path) => (operation === 'sync' && !path.endsWith('01.log') ? { code: 'EIO' } : undefined)
+    const { directory, journal } = await rotated(files)
+    expect(journal.failure).toMatchObject({ code: 'STORAGE_FAILED' })
+    await journal.close()
+    expect(await reopened(directory)).toMatchObject({ sealedSequence: 10, lastSequence: 10 })
+  })
+
+  test('takes the latest note along, not one that comes late', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory)
+    for (let i = 1; i <= 10; i++) await put(journal, `${i}`, 200)
+    await journal.sealed(10, main)
+    await journal.close()
+    const again = await openJournal(directory, { rotateBytes: 100 })
+    await again.journal.sealed(5, main)
+    await again.journal.close()
+    expect(await reopened(directory)).toMatchObject({ sealedSequence: 10, lastSequence: 10 })
+  })
+})
+
 describe('zeros written ahead', () => {
   const sizeBytes = (directory: string): number => readFileSync(newest(directory)).length
 
@@ -409,7 +474,7 @@ describe('segments', () => {
   })
 
   test('one whose creation was cut short is as if it had never been', async () => {
-    for (const leftover of [Buffer.alloc(0), Buffer.from('ATOLLJ1\n'), Buffer.alloc(16)]) {
+    for (const leftover of [Buffer.alloc(0), Buffer.from('ATOLLJ1\n'), Buffer.alloc(16), Buffer.alloc(57)]) {
       const directory = temporaryDirectory()
       const { journal } = await openJournal(directory)
       await put(journal, 'a')
@@ -522,6 +587,17 @@ describe('damage', () => {
     })
   })
 
+  test('of the header of the only segment is CORRUPT, since its note is nowhere else', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, { rotateBytes: 500 })
+    await put(journal, '1', 1_000)
+    await journal.sealed(1, main)
+    await journal.close()
+    expect(readFileSync(newest(directory))).toHaveLength(57)
+    flipByte(newest(directory), 3)
+    await expect(openJournal(directory)).rejects.toMatchObject({ code: 'CORRUPT' })
+  })
+
   test('a file that is no segment is CORRUPT', async () => {
     const directory = temporaryDirectory()
     writeFileSync(join(directory, '0000000000000001.log'), 'not a journal at all, but long enough')
@@ -544,6 +620,26 @@ describe('notes of seals', () => {
       await journal.sync()
       files.losePower(directory, () => 0.99)
       expect((await reopened(directory)).sealedSequence).toBe(3)
+      await journal.close()
+    }
+  })
+
+  test('that found no room are written by the next sync, or it fails', async () => {
+    for (const durability of ['sync', 'os'] as const) {
+      const directory = temporaryDirectory()
+      const files = new FaultyFiles()
+      const { journal } = await openJournal(directory, { openFile: files.open, durability })
+      await put(journal, '1')
+      await put(journal, '2')
+      files.fault = operation => (operation === 'write' ? { code: 'ENOSPC', bytes: 5 } : undefined)
+      await journal.sealed(2, main)
+      await expect(journal.sync()).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+      expect((await journal.read()).sealedSequence).toBe(0)
+      files.fault = () => undefined
+      await journal.sync()
+      expect((await journal.read()).sealedSequence).toBe(2)
+      files.losePower(directory, () => 0.99)
+      expect(await reopened(directory)).toMatchObject({ ids: ['1', '2'], sealedSequence: 2 })
       await journal.close()
     }
   })

@@ -14,7 +14,8 @@
  *                collection length (u8) and ASCII, id length (u16) and UTF-8, [content length (u32) and bytes, unless a delete]
  *
  * Integers are big-endian. Sequence numbers have no gaps, over segments too. A segment goes once a later one holds the note
- * that everything in it is sealed: where the first segment does not begin with number 1, such a note must be there.
+ * that everything in it is sealed: where the first segment does not begin with number 1, such a note must be there. A segment
+ * that follows another is created with such a note in one write, the header's.
  */
 import { crc32 } from 'node:zlib'
 import {
@@ -36,6 +37,8 @@ const FRAME_HEADER_BYTES = 8
 const PAYLOAD_HEADER_BYTES = 1 + 4
 const ENTRIES_HEADER_BYTES = PAYLOAD_HEADER_BYTES + 8 + 4 + 20
 const SEALED_BYTES = PAYLOAD_HEADER_BYTES + 8 + 20
+/** A segment that holds nothing but the note with which it was created. */
+export const NOTED_HEADER_BYTES = SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + SEALED_BYTES
 const ENTRY_HEADER_BYTES = 8 + 4
 const NO_COMMIT = Buffer.alloc(20)
 

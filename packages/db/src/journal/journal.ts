@@ -1,7 +1,7 @@
 import { AtollError, type Clock, type CommitId, isAtollError } from '@atolldb/core'
 import { translateSystemError } from '@atolldb/git'
 import type { Durability } from '../api/database.ts'
-import { encodeSealed, FrameBuilder, SEGMENT_HEADER_BYTES } from './frame.ts'
+import { encodeSealed, FrameBuilder } from './frame.ts'
 import type { JournalChange, JournalEntry, SealNote } from './frame.ts'
 import {
   createSegment,
@@ -83,6 +83,8 @@ export class Journal {
   #syncedBytes: number
   #nextSequence: number
   #sealedSequence: number
+  /** The latest note, while it could not be written. */
+  #unwrittenNote: SealNote | undefined
   /** Gathers writers while another group is being written. */
   #open: Group | undefined
   #current: Group | undefined
@@ -275,28 +277,39 @@ export class Journal {
   /**
    * Notes that everything up to this entry is in a commit which a ref names durably, and lets go of segments that hold
    * nothing else. The last of a row of notes becomes durable with the next append, or with `sync`: so at most one seal is
-   * done twice after a crash. Never rejects for want of the disk: without the note, sealing is repeated and finds nothing new.
+   * done twice after a crash. Never rejects for want of the disk: a note that cannot be written is kept for `sync`, and given up
+   * for the next one.
    */
   async sealed(sequence: number, commit: CommitId): Promise<void> {
-    const note: SealNote = { sequence, commit }
     await this.#exclusively(async () => {
+      // A segment begins with the latest note, and no earlier one may take its place.
+      if (sequence <= (this.#unwrittenNote?.sequence ?? this.#sealedSequence)) return
+      const note = { sequence, commit }
+      this.#unwrittenNote = note
       const isLast = sequence === this.#lastWritten
-      if (!(await this.#writeNote(note, !isLast && this.#options.durability === 'sync'))) return
-      this.#sealedSequence = Math.max(this.#sealedSequence, sequence)
+      if ((await this.#writeNote(note, !isLast && this.#options.durability === 'sync')) !== undefined) return
       const rotateBytes = this.#options.rotateBytes ?? DEFAULT_ROTATE_BYTES
       if (this.#goodBytes > rotateBytes && (isLast || this.#goodBytes > 4 * rotateBytes)) await this.#rotate(note)
       await this.#dropSealedSegments()
     })
   }
 
-  async #writeNote(note: SealNote, sync: boolean): Promise<boolean> {
-    return (await this.#write(encodeSealed(note, this.#syncedBytes), sync)) === undefined
+  async #writeNote(note: SealNote, sync: boolean): Promise<AtollError | undefined> {
+    const error = await this.#write(encodeSealed(note, this.#syncedBytes), sync)
+    if (error !== undefined) return error
+    this.#unwrittenNote = undefined
+    this.#sealedSequence = note.sequence
+    return undefined
   }
 
-  /** Makes every seal note durable: required before commits of others are adopted. @throws STORAGE_FAILED */
+  /**
+   * Makes every seal note durable, one that found no room before too: required before commits of others are adopted.
+   * @throws STORAGE_FULL (a note is still not written), STORAGE_FAILED
+   */
   async sync(): Promise<void> {
     await this.#exclusively(async () => {
-      const error = await this.#syncNow()
+      const note = this.#unwrittenNote
+      const error = await (note === undefined ? this.#syncNow() : this.#writeNote(note, true))
       if (error !== undefined) throw error
     })
   }
@@ -322,7 +335,10 @@ export class Journal {
     })
   }
 
-  /** Goes on in a new segment, which begins with the note; stays in the old one where there is no room for another. */
+  /**
+   * Goes on in a new segment, which begins with the note. Stays in the old one where the new one cannot be made, for want of room or
+   * of descriptors: only of a write or a sync that failed nobody knows what it left.
+   */
   async #rotate(note: SealNote): Promise<void> {
     // A segment that is not the last ends with its last frame: no torn tail, and no zeros.
     if ((await this.#syncNow()) !== undefined) return
@@ -331,20 +347,18 @@ export class Journal {
         await this.#trim()
         await this.#file.sync()
       }
-      const next = await createSegment(this.#directory, this.#lastWritten + 1, this.#openFile)
+      const next = await createSegment(this.#directory, this.#lastWritten + 1, note, this.#openFile)
       const old = this.#file
       this.#file = next.file
-      this.#goodBytes = SEGMENT_HEADER_BYTES
-      this.#fileBytes = SEGMENT_HEADER_BYTES
-      this.#syncedBytes = SEGMENT_HEADER_BYTES
+      this.#goodBytes = next.goodBytes
+      this.#fileBytes = next.goodBytes
+      this.#syncedBytes = next.goodBytes
       this.#roomBytes = this.#options.roomBytes ?? DEFAULT_ROOM_BYTES
       this.#segments.push(next.segment)
       await old.close()
     } catch (error) {
-      if (!isAtollError(error, 'STORAGE_FULL')) this.#fail(error)
-      return
+      if (!isAtollError(error, 'STORAGE_FULL') && !isAtollError(error, 'NOT_ACCESSIBLE')) this.#fail(error)
     }
-    await this.#writeNote(note, true)
   }
 
   /** Entries of the open group have their numbers already. */

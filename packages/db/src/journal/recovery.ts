@@ -5,6 +5,7 @@ import {
   framedSyncedBytes,
   frameLength,
   framePayload,
+  NOTED_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
   type JournalEntry,
   type SealNote,
@@ -22,17 +23,21 @@ export interface RecoveredSegment {
 
 /**
  * Reads a segment. Zeros at the end of the last segment are room for more; a damaged end of it is a torn append. Both are left
- * out; damage anywhere else, or in front of
- * a frame that knew it to be durable, is CORRUPT: nothing that was acknowledged is ever skipped in silence. Undefined where
- * the last segment was not created to its end.
+ * out; damage anywhere else, or in front of a frame that knew it to be durable, is CORRUPT: nothing that was acknowledged is ever
+ * skipped in silence. Undefined where the last segment was not created to its end.
  *
  * @throws CORRUPT
  */
-export function recoverSegment(file: string, bytes: Buffer, isLast: boolean): RecoveredSegment | undefined {
+export function recoverSegment(
+  file: string,
+  bytes: Buffer,
+  { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean },
+): RecoveredSegment | undefined {
   const firstSequence = decodeSegmentHeader(bytes)
   if (firstSequence === undefined) {
-    // A segment is created with its header in one write: less of it is a creation that power loss cut short.
-    if (isLast && bytes.length <= SEGMENT_HEADER_BYTES) return undefined
+    // What is written to create a segment is one write: no more than that, and not whole, is a creation that power loss cut short.
+    // The note that may be part of it is in the segment before as well.
+    if (isLast && bytes.length <= (isFirst ? SEGMENT_HEADER_BYTES : NOTED_HEADER_BYTES)) return undefined
     throw corrupt(file, 'it does not begin as a journal segment')
   }
   const entries: JournalEntry[] = []

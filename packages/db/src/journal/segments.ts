@@ -2,9 +2,9 @@ import fs, { constants } from 'node:fs'
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type AtollError, corrupt } from '@atolldb/core'
+import { AtollError, corrupt } from '@atolldb/core'
 import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type JournalEntry } from './frame.ts'
+import { encodeSealed, encodeSegmentHeader, type JournalEntry, type SealNote } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
 
 export interface Segment {
@@ -97,8 +97,8 @@ export async function openSegments(directory: string, openFile: OpenJournalFile)
   for (const path of read.unfinished) await onFile(path, () => unlink(path))
   const newest = read.segments.at(-1)
   if (newest === undefined) {
-    const { segment, file } = await createSegment(directory, 1, openFile)
-    return { ...read, segments: [segment], file, goodBytes: SEGMENT_HEADER_BYTES, nextSequence: 1 }
+    const { segment, file, goodBytes } = await createSegment(directory, 1, undefined, openFile)
+    return { ...read, segments: [segment], file, goodBytes, nextSequence: 1 }
   }
   const file = await onFile(newest.path, async () => {
     const opened = await openFile(newest.path, constants.O_RDWR)
@@ -139,7 +139,7 @@ export async function readSegments(directory: string): Promise<ReadSegments> {
   let last: RecoveredSegment | undefined
   for (const [index, path] of paths.entries()) {
     const bytes = await onFile(path, () => readFile(path))
-    const segment = recoverSegment(path, bytes, index === paths.length - 1)
+    const segment = recoverSegment(path, bytes, { isFirst: index === 0, isLast: index === paths.length - 1 })
     if (segment === undefined) {
       unfinished.push(path)
       continue
@@ -164,29 +164,43 @@ export async function readSegments(directory: string): Promise<ReadSegments> {
 }
 
 /**
- * Creates a segment that begins with `firstSequence`; durable when it resolves, and not there when it fails.
+ * Creates a segment that begins with `firstSequence`, and with the note that says why what came before may go; durable when it
+ * resolves, and not there when it fails.
  * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
  */
 export async function createSegment(
   directory: string,
   firstSequence: number,
+  note: SealNote | undefined,
   openFile: OpenJournalFile,
-): Promise<{ segment: Segment; file: JournalFile }> {
+): Promise<{ segment: Segment; file: JournalFile; goodBytes: number }> {
   const path = segmentPath(directory, firstSequence)
+  const header = encodeSegmentHeader(firstSequence)
+  const bytes = note === undefined ? header : Buffer.concat([header, encodeSealed(note, 0)])
   const file = await onFile(path, async () => {
     const opened = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
     try {
-      await writeFully(opened.write, encodeSegmentHeader(firstSequence), 0)
+      await writeFully(opened.write, bytes, 0)
       await opened.sync()
       await syncDirectory(directory)
     } catch (error) {
       await opened.close()
-      await removeSegment(path)
+      await removeUnfinished(path)
       throw error
     }
     return opened
   })
-  return { segment: { path, firstSequence }, file }
+  return { segment: { path, firstSequence }, file, goodBytes: bytes.length }
+}
+
+/** One that stays would be taken for the newest. @throws STORAGE_FAILED */
+async function removeUnfinished(path: string): Promise<void> {
+  try {
+    await removeSegment(path)
+  } catch (cause) {
+    const reason = `what was begun cannot be removed: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause })
+  }
 }
 
 export function segmentPath(directory: string, firstSequence: number): string {
