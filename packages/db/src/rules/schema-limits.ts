@@ -17,6 +17,8 @@ const refused = new Set([
   '$data',
   'unevaluatedProperties',
   'unevaluatedItems',
+  // Compiled schemas would pass over a property of this name, without a word.
+  '__proto__',
 ])
 
 /** @throws INVALID */

@@ -89,7 +89,10 @@ async function arriveWhileOpen(
 
 async function cameTo(node: TestNode, source: DrawnSource, arrived: ReadonlySet<CommitId>): Promise<CommitId> {
   const heads = source.history.oracle.heads(arrived)
-  await eventually(async () => expect((await node.db.status()).heads).toEqual(heads))
+  await eventually(async () => {
+    const status = await node.db.status()
+    expect(status.heads, status.reason).toEqual(heads)
+  })
   const main = await source.mainOf(arrived)
   expect((await node.db.status()).main).toBe(main)
   return main

@@ -41,6 +41,7 @@ describe('settings of collections', () => {
     [{ schema: { $defs: { a: { $ref: '#/$defs/a' } } } }, /itself/],
     [{ schema: { pattern: '(?=a)b' } }, /look-around/],
     [{ schema: { uniqueItems: true } }, /maxItems/],
+    [{ schema: { properties: { ['__proto__']: { type: 'string' } } } }, /__proto__/],
   ])('%j are refused', async (change, message) => {
     const db = await openAlone()
     await expect(db.configure('farms', change as never)).rejects.toMatchObject({ code: 'INVALID', message })
