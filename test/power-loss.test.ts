@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { canCutPower, losePowerRepeatedly, powerNote } from './faults/power-loss.ts'
 
-const seed = Number(process.env['ATOLL_POWER_SEED'] ?? Date.now() % 1_000_000)
+const seed = Number(process.env['ATOLL_POWER_SEED'] ?? 1)
 
 describe.skipIf(!canCutPower)(`a power cut${powerNote}`, () => {
   test(`loses nothing that was acknowledged, and halves nothing (seed ${seed})`, async () => {
