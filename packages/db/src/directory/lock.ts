@@ -1,11 +1,14 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { AtollError, isAtollError } from '@atolldb/core'
+import { isNotFound, onFile, systemErrorCode } from '@atolldb/git'
 import { isLevelLocked, translateLevelError } from '../view/level-errors.ts'
 import { type DataDirectory, readTextIfThere } from './data-directory.ts'
 
 const RETRY_MS = 50
+/** Others that mend it at the same time may be in the way. */
+const MAX_MENDINGS = 5
 
 /**
  * Takes the lock of a data directory, waiting a moment for another process to let go of it. Node has no kernel locks of its
@@ -30,19 +33,31 @@ export async function lockDirectory(directory: DataDirectory, waitMs: number): P
 }
 
 async function openLock(path: string): Promise<ClassicLevel> {
-  const level = new ClassicLevel(path)
-  try {
-    await level.open()
-    return level
-  } catch (error) {
-    // A full disk or too many open files are no reason to take away what another process may have locked.
-    if (!isAtollError(translateLevelError(error, path), 'CORRUPT')) throw error
+  for (let mendings = 0; ; mendings++) {
+    const level = new ClassicLevel(path)
+    try {
+      await level.open()
+      return level
+    } catch (error) {
+      // A full disk or too many open files are no damage.
+      if (mendings === MAX_MENDINGS || !isAtollError(translateLevelError(error, path), 'CORRUPT')) throw error
+    }
+    await onFile(path, () => removeAllButLock(path))
   }
-  // Its files are damaged. There is nothing in them.
-  await rm(path, { recursive: true, force: true })
-  const fresh = new ClassicLevel(path)
-  await fresh.open()
-  return fresh
+}
+
+/**
+ * For a lock whose files are damaged: there is nothing in them. `LOCK` is what processes exclude each other by, and another one may
+ * have mended the rest and hold it by now, so it is never taken away.
+ */
+async function removeAllButLock(path: string): Promise<void> {
+  try {
+    for (const name of await readdir(path))
+      if (name !== 'LOCK') await rm(join(path, name), { recursive: true, force: true })
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOTDIR') await rm(path, { force: true })
+    else if (!isNotFound(error)) throw error
+  }
 }
 
 async function lockedBy(directory: DataDirectory, cause: unknown): Promise<AtollError<'LOCKED'>> {
