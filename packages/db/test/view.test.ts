@@ -97,6 +97,7 @@ describe('a view', () => {
 test.each([
   ['IO error: 000005.log: No space left on device', 'STORAGE_FULL'],
   ['IO error: LOCK: Permission denied', 'NOT_ACCESSIBLE'],
+  ['IO error: 000005.ldb: Too many open files', 'NOT_ACCESSIBLE'],
   ['Corruption: block checksum mismatch', 'CORRUPT'],
   ['IO error: 000005.ldb: Input/output error', 'CORRUPT'],
 ])('LevelDB’s %j is %s', (message, code) => {

@@ -29,8 +29,8 @@ function isShown(store: Pick<RecordStore, 'shown'>, change: ViewChange): boolean
   try {
     return isSameContent(store.shown(change), change.content)
   } catch (error) {
-    // A view that is damaged is made anew by whoever reads it next.
-    if (isAtollError(error, 'CORRUPT')) return false
+    // What the view cannot tell now keeps nobody from adopting: it is told again. Whoever reads the view next has it repaired.
+    if (isAtollError(error) && error.code !== 'CLOSED') return false
     throw error
   }
 }

@@ -23,10 +23,9 @@ export function translateLevelError(error: unknown, path: string): unknown {
     .join(': ')
   if (/no space left|quota exceeded/i.test(reason))
     return new AtollError('STORAGE_FULL', `${path}: no space left`, { path }, cause)
-  if (/permission denied|read-only file system|operation not permitted/i.test(reason))
+  // Without a descriptor left nothing was written, and it passes.
+  if (/permission denied|read-only file system|operation not permitted|too many open files/i.test(reason))
     return new AtollError('NOT_ACCESSIBLE', `${path}: ${reason}`, { path, reason }, cause)
-  if (/too many open files/i.test(reason))
-    return new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, cause)
   return viewDamage(path, reason, error)
 }
 
