@@ -125,6 +125,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const { journal, content } = await Journal.open(directory.journal, {
     durability: isMemory ? 'os' : (options.durability ?? 'sync'),
     onAbandon: () => rollBack.call(),
+    hasCommit: id => repository.has(id),
   })
   opening.onUndo(() => journal.close())
   const unsealed = content.entries.filter(entry => entry.sequence > content.sealedSequence)

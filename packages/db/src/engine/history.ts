@@ -144,7 +144,7 @@ export class History {
     store.sealed(entries, main)
     // The ref is durable: peers need not wait for the note.
     if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state, 'sealed')
-    await journal.sealed(last.sequence, main)
+    await journal.sealed(last.sequence, sealed?.commit ?? dataCommitOf(state))
     return entries.reduce((sum, entry) => sum + entry.changes.length, 0)
   }
 
@@ -268,7 +268,7 @@ export class History {
     await this.adopt([])
     const last = Math.max(0, ...foreign.map(({ entries }) => entries.at(-1)?.sequence ?? 0))
     // Adopting sealed what is pending, so that everything up to here is in a commit.
-    if (last > 0) await journal.sealed(last, branch.state.main)
+    if (last > 0) await journal.sealed(last, heads.at(-1) ?? dataCommitOf(branch.state))
   }
 
   /** Entries made upon another main, as a chain of commits upon that: the last of them, if they change anything. */
@@ -292,6 +292,11 @@ export class History {
     const { graph, changes, rules } = this.#parts
     return { store: stage, graph, changes, rules, breathe }
   }
+}
+
+/** What stays whatever happens: a merge commit that nothing came to name may go, and a note that names it would say nothing. */
+function dataCommitOf({ heads, main }: BranchState): CommitId {
+  return heads[0] ?? main
 }
 
 /** What comes with a move of `main`: objects to be made durable, and what changes for readers. */

@@ -5,6 +5,7 @@ import { encodeSealed, FrameBuilder } from './frame.ts'
 import type { JournalChange, JournalEntry, SealNote } from './frame.ts'
 import {
   createSegment,
+  type HasCommit,
   type JournalFile,
   openJournalFile,
   type OpenedSegments,
@@ -49,6 +50,8 @@ export interface JournalOptions {
   readonly rotateBytes?: number
   /** How many zeros are written ahead of small appends with durability `sync`. Default 256 KiB. */
   readonly roomBytes?: number
+  /** Which seal notes to believe. Default: all of them. */
+  readonly hasCommit?: HasCommit
   /** For tests: files that fail. */
   readonly openFile?: OpenJournalFile
 }
@@ -57,7 +60,7 @@ export interface JournalOptions {
 export interface JournalContent {
   /** Sealed ones too, as long as their segment is there. In order. */
   readonly entries: readonly JournalEntry[]
-  /** Entries up to this one are known to be in commits. */
+  /** Entries up to this one are known to be in commits of the repository. */
   readonly sealedSequence: number
 }
 
@@ -107,7 +110,8 @@ export class Journal {
   }
 
   /**
-   * Opens the journal of a directory, cuts off a torn tail and returns what it holds.
+   * Opens the journal of a directory, cuts off a torn tail and returns what it holds. Entries whose seal note names a commit that
+   * the repository does not have are not sealed.
    * @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
    */
   static async open(
@@ -115,7 +119,7 @@ export class Journal {
     options: JournalOptions,
   ): Promise<{ journal: Journal; content: JournalContent }> {
     const openFile = options.openFile ?? openJournalFile
-    const opened = await openSegments(directory, openFile)
+    const opened = await openSegments(directory, openFile, options.hasCommit)
     const { entries, sealedSequence } = opened
     return { journal: new Journal(directory, options, openFile, opened), content: { entries, sealedSequence } }
   }
@@ -275,7 +279,7 @@ export class Journal {
   }
 
   /**
-   * Notes that everything up to this entry is in a commit which a ref names durably, and lets go of segments that hold
+   * Notes that everything up to this entry is in a data commit which a ref names durably, and lets go of segments that hold
    * nothing else. The last of a row of notes becomes durable with the next append, or with `sync`: so at most one seal is
    * done twice after a crash. Never rejects for want of the disk: a note that cannot be written is kept for `sync`, and given up
    * for the next one.

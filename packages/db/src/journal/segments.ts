@@ -2,7 +2,7 @@ import fs, { constants } from 'node:fs'
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AtollError, corrupt } from '@atolldb/core'
+import { AtollError, type CommitId, corrupt } from '@atolldb/core'
 import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
 import { encodeSealed, encodeSegmentHeader, type JournalEntry, type SealNote } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
@@ -33,6 +33,12 @@ export type WriteAt = (
   length: number,
   position: number,
 ) => Promise<{ bytesWritten: number }>
+
+/**
+ * Is that commit in the repository? Where it is not, the repository was put back to an older copy, and a note that names the
+ * commit says nothing any more.
+ */
+export type HasCommit = (commit: CommitId) => Promise<boolean>
 
 /** Opens a file to read and write, with the flags of open(2). */
 export type OpenJournalFile = (path: string, flags: number) => Promise<JournalFile>
@@ -92,8 +98,12 @@ export interface OpenedSegments {
  * Reads the segments of a directory, and makes it ready for the next append: zeros and a torn tail are cut off, durably.
  * @throws CORRUPT (nothing was changed then), NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
  */
-export async function openSegments(directory: string, openFile: OpenJournalFile): Promise<OpenedSegments> {
-  const read = await readSegments(directory)
+export async function openSegments(
+  directory: string,
+  openFile: OpenJournalFile,
+  hasCommit?: HasCommit,
+): Promise<OpenedSegments> {
+  const read = await readSegments(directory, hasCommit)
   for (const path of read.unfinished) await onFile(path, () => unlink(path))
   const newest = read.segments.at(-1)
   if (newest === undefined) {
@@ -124,8 +134,8 @@ interface ReadSegments {
   readonly entries: readonly JournalEntry[]
 }
 
-/** Changes nothing. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
-export async function readSegments(directory: string): Promise<ReadSegments> {
+/** Changes nothing. Without `hasCommit` every note is believed. @throws CORRUPT, NOT_ACCESSIBLE, STORAGE_FAILED */
+export async function readSegments(directory: string, hasCommit: HasCommit = async () => true): Promise<ReadSegments> {
   const names = await onFile(directory, () => readdir(directory))
   const paths = names
     .filter(name => name.endsWith('.log'))
@@ -135,7 +145,7 @@ export async function readSegments(directory: string): Promise<ReadSegments> {
   const unfinished: string[] = []
   const entries: JournalEntry[] = []
   let nextSequence: number | undefined
-  let sealedSequence = 0
+  const notes: SealNote[] = []
   let last: RecoveredSegment | undefined
   for (const [index, path] of paths.entries()) {
     const bytes = await onFile(path, () => readFile(path))
@@ -146,21 +156,30 @@ export async function readSegments(directory: string): Promise<ReadSegments> {
     }
     if (nextSequence !== undefined && segment.firstSequence !== nextSequence) throw gap(path, nextSequence)
     for (const entry of segment.entries) entries.push(entry)
-    for (const note of segment.sealed) sealedSequence = Math.max(sealedSequence, note.sequence)
+    for (const note of segment.sealed) notes.push(note)
     nextSequence = segment.firstSequence + segment.entries.length
     segments.push({ path, firstSequence: segment.firstSequence })
     last = segment
   }
   const first = segments[0]
-  if (first !== undefined && first.firstSequence - 1 > sealedSequence) throw gap(first.path, sealedSequence + 1)
+  const goneSequence = (first?.firstSequence ?? 1) - 1
+  const notedSequence = await sealedSequenceOf(notes, async () => true)
+  if (first !== undefined && goneSequence > notedSequence) throw gap(first.path, notedSequence + 1)
   return {
     segments,
     unfinished,
     goodBytes: last?.goodBytes ?? 0,
     nextSequence: nextSequence ?? 1,
-    sealedSequence,
+    // Entries whose segment is gone can be pending no more.
+    sealedSequence: Math.max(goneSequence, await sealedSequenceOf(notes, hasCommit)),
     entries,
   }
+}
+
+async function sealedSequenceOf(notes: readonly SealNote[], hasCommit: HasCommit): Promise<number> {
+  for (const { sequence, commit } of notes.toSorted((a, b) => b.sequence - a.sequence))
+    if (await hasCommit(commit)) return sequence
+  return 0
 }
 
 /**

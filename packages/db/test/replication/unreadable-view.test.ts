@@ -10,7 +10,7 @@ test('a view that cannot be read for a while keeps nobody from adopting, nor fro
   const reads = vi.spyOn(View.prototype, 'get').mockImplementation(() => {
     throw new AtollError('STORAGE_FAILED', 'injected', { path: 'view', reason: 'injected' })
   })
-  onTestFinished(() => void reads.mockRestore())
+  onTestFinished(() => reads.mockRestore())
   // Concurrent, so that a merge asks what is shown.
   await Promise.all([farms.put('north', 1), second!.db.object('farms').put('south', 2)])
   await settled(first!, second!)
