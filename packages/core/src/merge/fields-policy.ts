@@ -3,15 +3,12 @@ import { canonicalJson, parseCanonicalJson } from '../json/index.ts'
 import { MAX_MERGED_VALUE_BYTES, MAX_VALUE_BYTES } from '../limits.ts'
 import type { StoredContent } from '../records.ts'
 import { decodeUtf8, encodeUtf8 } from '../text.ts'
-import { addOutcome, assign, assignmentsOf, outcomesClash } from './assignments.ts'
-import type { Assignment, FieldValue, Outcomes } from './assignments.ts'
-import type { HistoricChange, PolicyInput, PolicyOutcome, Version } from './policy.ts'
-
-/** A put, as what it assigned. */
-interface Assigned {
-  readonly assignments: readonly Assignment[]
-  readonly heirs: bigint
-}
+import { assign, assignmentsOf } from './assignments.ts'
+import type { FieldValue } from './assignments.ts'
+import type { HistoricChange, PolicyInput, PolicyOutcome } from './policy.ts'
+import { versionsClash } from './versions-clash.ts'
+import type { Assigned } from './versions-clash.ts'
+import { WorkSlices } from './work-slices.ts'
 
 /**
  * `fields`: every path is a last-writer-wins value of its own. A put assigns the paths in which it differs from its
@@ -23,20 +20,28 @@ export async function mergeFields(input: PolicyInput): Promise<PolicyOutcome> {
   const puts = versions.filter(version => version.content !== undefined).length
   if (puts === 0) return { content: undefined, contested: false }
   const { base, changes } = await input.history()
-  const values = new FieldValues(input)
+  const slices = new WorkSlices(input.breathe)
+  const values = new FieldValues(input, slices)
   const assigned: Assigned[] = []
   for (const change of changes) assigned.push(await assignedBy(values, change))
 
   let value = await values.read(base)
-  for (const { assignments } of assigned) for (const assignment of assignments) value = assign(value, assignment)
+  const own = new Set<object>()
+  for (const { assignments } of assigned)
+    for (const assignment of assignments) {
+      value = assign(value, assignment, own)
+      if (slices.isOver(1 + assignment.path.length)) await slices.breathe()
+    }
   assert(value !== undefined, 'a put leaves a value')
 
   const content = values.write(value)
+  if (slices.isOver(stepsOf(content?.bytes))) await slices.breathe()
   // Versions within the limits can be too much together. Nothing is cut off; but objects must stay legal.
   if (content === undefined)
     return { content: versions.findLast(put => put.content !== undefined)?.content, contested: true }
   const tooLarge = content.bytes !== undefined && content.bytes.length > MAX_VALUE_BYTES
-  return { content, contested: puts < versions.length || tooLarge || versionsClash(versions, assigned) }
+  const contested = puts < versions.length || tooLarge || (await versionsClash(versions.length, assigned, slices))
+  return { content, contested }
 }
 
 async function assignedBy(values: FieldValues, { before, after, heirs }: HistoricChange): Promise<Assigned> {
@@ -44,49 +49,32 @@ async function assignedBy(values: FieldValues, { before, after, heirs }: Histori
   return { assignments: value === undefined ? [] : assignmentsOf(await values.read(before), value), heirs }
 }
 
-/** Did two versions' histories, each without what the other saw too, leave an equal or nested path differently? */
-function versionsClash(versions: readonly Version[], assigned: readonly Assigned[]): boolean {
-  for (let v = 1; v < versions.length; v++)
-    for (let w = 0; w < v; w++)
-      if (outcomesClash(outcomesWithout(assigned, v, w), outcomesWithout(assigned, w, v))) return true
-  return false
-}
-
-/** The outcome of what one version saw and the other did not. */
-function outcomesWithout(assigned: readonly Assigned[], seenBy: number, unseenBy: number): Outcomes {
-  let outcomes: Outcomes
-  for (const { assignments, heirs } of assigned) {
-    if (!hasBit(heirs, seenBy) || hasBit(heirs, unseenBy)) continue
-    for (const assignment of assignments) outcomes = addOutcome(outcomes, assignment)
-  }
-  return outcomes
-}
-
-function hasBit(bits: bigint, bit: number): boolean {
-  return ((bits >> BigInt(bit)) & 1n) === 1n
-}
-
 /** Contents as values with paths, and back. The value before one change is often the value after another. */
 class FieldValues {
   readonly #input: PolicyInput
-  readonly #valueByVersion = new Map<string, FieldValue>()
+  readonly #slices: WorkSlices
+  readonly #readByVersion = new Map<string, { readonly value: FieldValue; readonly steps: number }>()
   readonly #bytesBySymbol = new Map<FieldValue, StoredContent>()
 
-  constructor(input: PolicyInput) {
+  constructor(input: PolicyInput, slices: WorkSlices) {
     this.#input = input
+    this.#slices = slices
   }
 
   /** Undefined for an absent record. */
   async read(content: StoredContent | undefined): Promise<FieldValue | undefined> {
     if (content === undefined) return undefined
     const key = `${content.format} ${content.version}`
-    let value = this.#valueByVersion.get(key)
-    if (value === undefined) {
-      value = content.format === 'json' ? parseCanonicalJson(decodeUtf8(await this.#input.read(content))) : Symbol(key)
-      this.#valueByVersion.set(key, value)
-      if (typeof value === 'symbol') this.#bytesBySymbol.set(value, content)
+    let read = this.#readByVersion.get(key)
+    if (read === undefined) {
+      const bytes = content.format === 'json' ? await this.#input.read(content) : undefined
+      read = { value: bytes === undefined ? Symbol(key) : parseCanonicalJson(decodeUtf8(bytes)), steps: stepsOf(bytes) }
+      this.#readByVersion.set(key, read)
+      if (typeof read.value === 'symbol') this.#bytesBySymbol.set(read.value, content)
     }
-    return value
+    // What is read is compared next: that is work too where it was parsed before.
+    if (this.#slices.isOver(read.steps)) await this.#slices.breathe()
+    return read.value
   }
 
   /** Undefined where the text is longer than a merged value may be. */
@@ -100,4 +88,9 @@ class FieldValues {
     if (bytes.length > MAX_MERGED_VALUE_BYTES) return undefined
     return { format: 'json', version: this.#input.versionOf(bytes), bytes }
   }
+}
+
+/** What it costs to parse, compare or write a text, in steps about as long as an assignment. */
+function stepsOf(bytes: Uint8Array | undefined): number {
+  return bytes === undefined ? 1 : 1 + bytes.length / 16
 }

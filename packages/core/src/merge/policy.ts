@@ -41,6 +41,8 @@ export interface PolicyInput {
   read(content: StoredContent): Promise<Uint8Array>
   /** The version that an Object with these bytes has. */
   versionOf(bytes: Uint8Array): ObjectId
+  /** Called every now and then in long work, so that others get their turn. */
+  readonly breathe?: (() => Promise<void>) | undefined
 }
 
 export interface PolicyOutcome {

@@ -93,6 +93,7 @@ export class RecordResolver {
         return content.bytes ?? store.readBlob(content.version)
       },
       versionOf: (bytes: Uint8Array) => store.blobId(bytes),
+      breathe: this.#context.breathe,
     }
     // What was decided once stays so: the rules are those that the latest version was written under.
     const { tree } = subject.versions.at(-1)!

@@ -16,8 +16,20 @@ const json = fc.letrec<{ value: JsonValue }>(tie => ({
 })).value
 const replay = (value: FieldValue | undefined, assignments: readonly Assignment[]) =>
   assignments.reduce((before: FieldValue | undefined, assignment) => assign(before, assignment), value)
+const assignmentLists = fc.array(
+  fc.record({
+    path: fc.array(fc.constantFrom('a', 'b', '__proto__', 'constructor'), { maxLength: 3 }),
+    value: fc.option(json, { nil: undefined }),
+  }),
+  { maxLength: 8 },
+)
 const outcomesOf = (...assignments: Assignment[]) =>
   assignments.reduce((outcomes: Outcomes, assignment) => addOutcome(outcomes, assignment), undefined)
+/** Outcomes without their maps. */
+const plain = (outcomes: Outcomes): unknown =>
+  outcomes === undefined || 'value' in outcomes
+    ? JSON.stringify(outcomes)
+    : [...outcomes.children].map(([key, child]) => [key, plain(child)])
 const set = (path: string, value: JsonValue | undefined): Assignment => ({
   path: path === '' ? [] : path.split('.'),
   value,
@@ -53,6 +65,24 @@ describe('assignments', () => {
     expect(assign({ a: 5 }, set('a.b', undefined))).toEqual({ a: 5 })
     expect(assign({ a: { b: 1, c: 2 } }, set('a.b', undefined))).toEqual({ a: { c: 2 } })
     expect(assign({}, set('a.b', undefined))).toEqual({})
+  })
+
+  it('are the same in place, and leave alone what they were given', () => {
+    fc.assert(
+      fc.property(fc.option(json, { nil: undefined }), assignmentLists, (before, assignments) => {
+        const given = JSON.stringify([before, assignments])
+        const own = new Set<object>()
+        let value: FieldValue | undefined = before
+        let outcomes: Outcomes
+        for (const assignment of assignments) {
+          value = assign(value, assignment, own)
+          outcomes = addOutcome(outcomes, assignment, own)
+        }
+        expect(jsonEqual(value, replay(before, assignments))).toBe(true)
+        expect(plain(outcomes)).toEqual(plain(outcomesOf(...assignments)))
+        expect(JSON.stringify([before, assignments])).toBe(given)
+      }),
+    )
   })
 
   it('never touch a prototype', () => {
