@@ -78,9 +78,9 @@ describe('over libp2p', () => {
       `${records} records in ${ms.toFixed(0)} ms, the loop turned at least every ${longestMs.toFixed(0)} ms`,
     )
     expect(await b.db.object('sensors').count()).toBe(records)
-    // Both ends and the test share one loop here; on a machine of its own it is a fraction of this.
-    expect(ms).toBeLessThan(15_000)
-    expect(longestMs).toBeLessThan(250)
+    // Both ends and the test share one loop here, and other tests the processors; on a machine of its own it is a fraction of this.
+    expect(ms).toBeLessThan(30_000)
+    expect(longestMs).toBeLessThan(500)
     fsck(b)
   }, 60_000)
 

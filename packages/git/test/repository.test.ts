@@ -404,12 +404,13 @@ describe('a pack builder', () => {
     for (const content of bytes) expect(Buffer.compare(builder.read(hashObject('blob', content))!, content)).toBe(0)
   })
 
-  it('makes 60,000 small objects well within two seconds', () => {
+  it('makes 60,000 small objects in well under two seconds of processor time', () => {
     const builder = new PackBuilder()
-    const started = performance.now()
+    const started = process.cpuUsage()
     for (let i = 0; i < 60_000; i++) builder.add('blob', Buffer.from(`{"id":${i},"value":"${'x'.repeat(100)}"}`))
     builder.finish()
-    expect(performance.now() - started).toBeLessThan(2000)
+    const { user, system } = process.cpuUsage(started)
+    expect((user + system) / 1000).toBeLessThan(2000)
   })
 })
 
