@@ -39,8 +39,11 @@ export interface PackEntry {
   readonly end: number
 }
 
-/** Objects that are, or stand upon, a base of a delta; of all packs together. */
-const resolvedObjects = new LRUCache<number, PackedBytes>({
+/**
+ * Objects that are, or stand upon, a base of a delta; of all packs together. By serial number and offset as text: both in one
+ * number would be more than a double tells apart.
+ */
+const resolvedObjects = new LRUCache<string, PackedBytes>({
   maxSize: 4 * 1024 * 1024,
   sizeCalculation: ({ bytes }) => 200 + bytes.length,
 })
@@ -145,8 +148,8 @@ export class PackFile {
     return { type: resolved.type, bytes: Buffer.from(resolved.bytes) }
   }
 
-  #keyOf(offset: number): number {
-    return this.#serial * 2 ** 38 + offset
+  #keyOf(offset: number): string {
+    return `${this.#serial}:${offset}`
   }
 
   /** The entry at this offset. @throws MalformedObject; system errors */
