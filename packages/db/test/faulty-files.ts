@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openJournalFile, type JournalFile, type OpenJournalFile, type WriteAt } from '../src/journal/segments.ts'
+import type { WriteAt } from '@atolldb/git'
+import { openJournalFile, type JournalFile, type OpenJournalFile } from '../src/journal/segments.ts'
 
 export type FileOperation = 'open' | 'write' | 'datasync' | 'sync' | 'truncate'
 

@@ -12,6 +12,7 @@ export {
   writeNewFile,
 } from './files/durable-files.ts'
 export { isNotFound, onFile, systemErrorCode, translateSystemError } from './files/system-errors.ts'
+export { writeFully, type WriteAt } from './files/write-fully.ts'
 export { encodeCommit, encodeUnsignedCommit, parseCommit } from './objects/commit.ts'
 export { entryNameProblem } from './objects/entry-name.ts'
 export { MalformedObject } from './objects/malformed-object.ts'

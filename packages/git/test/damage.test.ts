@@ -58,6 +58,12 @@ describe('a damaged pack', () => {
     expect({ damages, objects, seen }).toEqual({ damages: [], objects: ids.length, seen: ids.length })
   })
 
+  it('is not looked for once the check was told to stop', async () => {
+    const { packs, pack } = await onePack(false)
+    const check = checkPack(packs, pack, { signal: AbortSignal.abort() })
+    await expect(check).rejects.toMatchObject({ code: 'ABORTED', data: { what: 'the check of a pack' } })
+  })
+
   it('gets its lost or damaged index again, byte for byte', async () => {
     for (const compacted of [false, true]) {
       const { directory, packs, pack } = await onePack(compacted)

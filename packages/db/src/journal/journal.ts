@@ -1,5 +1,5 @@
 import { AtollError, type Clock, type CommitId, isAtollError } from '@atolldb/core'
-import { translateSystemError } from '@atolldb/git'
+import { translateSystemError, writeFully } from '@atolldb/git'
 import type { Durability } from '../api/database.ts'
 import { encodeSealed, FrameBuilder } from './frame.ts'
 import type { JournalChange, JournalEntry, SealNote } from './frame.ts'
@@ -14,7 +14,6 @@ import {
   readSegments,
   removeSegment,
   type Segment,
-  writeFully,
 } from './segments.ts'
 
 const DEFAULT_ROTATE_BYTES = 4 * 1024 * 1024
@@ -219,7 +218,7 @@ export class Journal {
     try {
       // What is beyond the bytes is filled with zeros.
       const padded = room === 0 ? bytes : Buffer.concat([bytes], bytes.length + room)
-      await writeFully(inOne ?? this.#file.write, padded, this.#goodBytes)
+      await writeFully({ write: inOne ?? this.#file.write }, padded, this.#goodBytes)
     } catch (cause) {
       const error = await this.#cutBack(cause)
       if (room === 0 || !isAtollError(error, 'STORAGE_FULL')) return error

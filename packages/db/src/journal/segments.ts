@@ -3,7 +3,7 @@ import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AtollError, type CommitId, corrupt } from '@atolldb/core'
-import { isNotFound, onFile, syncDirectory } from '@atolldb/git'
+import { isNotFound, onFile, syncDirectory, type WriteAt, writeFully } from '@atolldb/git'
 import { encodeSealed, encodeSegmentHeader, type JournalEntry, type SealNote } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
 
@@ -25,14 +25,6 @@ export interface JournalFile {
   truncate(length: number): Promise<void>
   close(): Promise<void>
 }
-
-/** May write less than `length`. */
-export type WriteAt = (
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-) => Promise<{ bytesWritten: number }>
 
 /**
  * Is that commit in the repository? Where it is not, the repository was put back to an older copy, and a note that names the
@@ -199,7 +191,7 @@ export async function createSegment(
   const file = await onFile(path, async () => {
     const opened = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
     try {
-      await writeFully(opened.write, bytes, 0)
+      await writeFully(opened, bytes, 0)
       await opened.sync()
       await syncDirectory(directory)
     } catch (error) {
@@ -231,15 +223,6 @@ export async function removeSegment(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (!isNotFound(error)) throw error
   })
-}
-
-/** Throws system errors. */
-export async function writeFully(writeAt: WriteAt, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    const { bytesWritten } = await writeAt(bytes, written, bytes.length - written, position + written)
-    if (bytesWritten === 0) throw new Error('the system wrote nothing')
-    written += bytesWritten
-  }
 }
 
 function gap(path: string, expected: number): AtollError<'CORRUPT'> {

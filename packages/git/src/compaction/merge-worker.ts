@@ -21,7 +21,7 @@ try {
   const packs = []
   for (const path of packPaths) packs.push(await openPack(files, path))
   const onProgress = (done: number, total: number): void => post({ type: 'progress', done, total })
-  const pace = new Pace(stopping.signal)
+  const pace = new Pace('compaction', stopping.signal)
   post({ type: 'merged', merged: await mergePacks(packs, directory, prefix, { pace, modified, onProgress }) })
 } catch (error) {
   post({ type: 'failed', failure: encodeFailure(error) })

@@ -5,8 +5,11 @@ import { TimeSlice } from '../packs/time-slice.ts'
 export class Pace {
   readonly #slice = new TimeSlice()
   readonly signal: AbortSignal | undefined
+  readonly #what: string
 
-  constructor(signal: AbortSignal | undefined) {
+  /** @param what the work, as errors name it */
+  constructor(what: string, signal?: AbortSignal) {
+    this.#what = what
     this.signal = signal
   }
 
@@ -37,7 +40,8 @@ export class Pace {
 
   /** @throws ABORTED */
   check(): void {
-    if (this.signal?.aborted === true)
-      throw new AtollError('ABORTED', 'compaction was stopped', { what: 'compaction' }, { cause: this.signal.reason })
+    if (this.signal?.aborted !== true) return
+    const what = this.#what
+    throw new AtollError('ABORTED', `${what} was stopped`, { what }, { cause: this.signal.reason })
   }
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
-import { writeFully } from '../files/durable-files.ts'
 import { onFile } from '../files/system-errors.ts'
+import { writeFully } from '../files/write-fully.ts'
 import type { ObjectType } from '../objects/object-id.ts'
 import {
   encodePackHeader,

@@ -36,8 +36,9 @@ export async function checkPack(
     return { damages: [{ file: paths.pack, reason: 'its index is there, and the pack is not' }], objects: 0 }
   if (!hasIndex)
     return { damages: [{ file: paths.index, reason: 'the pack is there, and its index is not' }], objects: 0 }
+  const pace = new Pace('the check of a pack', options.signal)
+  pace.check()
   const index = await orDamage(paths.index, damages, () => readIndex(paths.index))
-  const pace = new Pace(options.signal)
   const trailer = await orDamage(paths.pack, damages, () => checkChecksum(paths.pack, pace))
   if (index === undefined) return { damages, objects: 0 }
   if (trailer !== undefined && trailer.compare(index.packChecksum) !== 0)

@@ -45,7 +45,7 @@ export async function mendPack(
   setAside: SetAside,
 ): Promise<MendedPack> {
   const { pack, index } = packPaths(packDirectory, name)
-  const pace = new Pace(undefined)
+  const pace = new Pace('the mending of a pack')
   const known = hasIndex ? await unlessMalformed(() => readIndex(index)) : undefined
   if (!hasPack) {
     const lost = known === undefined ? [] : idsOf(known)

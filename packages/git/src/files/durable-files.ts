@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AtollError } from '@atolldb/core'
 import { isNotFound, onFile, systemErrorCode } from './system-errors.ts'
+import { writeFully } from './write-fully.ts'
 
 /** Eight random characters for names that must not meet. */
 export function randomSuffix(): string {
@@ -54,10 +55,16 @@ export async function writeNewFile(
   })
 }
 
-/** Writes all of it at the handle's position; not durable. Throws system errors. */
-export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  let at = 0
-  while (at < bytes.length) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten
+/** Makes the content of a written file durable. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
+export async function syncFile(path: string): Promise<void> {
+  await onFile(path, async () => {
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
 }
 
 /**

@@ -3,7 +3,7 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { onFile } from '../files/system-errors.ts'
-import { writeFully } from '../files/durable-files.ts'
+import { writeFully } from '../files/write-fully.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
 
 /** Less than this needs no file: making a directory, a file and their names durable would take longer than all else. */

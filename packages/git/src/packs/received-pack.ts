@@ -27,7 +27,7 @@ export interface ReceivedPack {
   readonly name: string
   readonly sizeBytes: number
   readonly index: Buffer
-  readonly table: ObjectTable
+  readonly table: ReceivedObjects
   /** The pack itself where it is small: then there is no file. */
   readonly bytes: Buffer | undefined
   /** What is in memory of its objects. */
@@ -35,7 +35,7 @@ export interface ReceivedPack {
 }
 
 /** The objects in the order of the pack; columns, so that a million are affordable. */
-export class ObjectTable {
+export class ReceivedObjects {
   readonly #entries: PackIndexBuilder
   readonly #types: Uint8Array
   readonly #sizes: Uint32Array
@@ -102,7 +102,7 @@ async function receiveObjects(
   bytes: ByteSource,
   count: number,
   limits: PackLimits,
-): Promise<{ entries: PackIndexBuilder; table: ObjectTable; kept: KeptContents }> {
+): Promise<{ entries: PackIndexBuilder; table: ReceivedObjects; kept: KeptContents }> {
   const entries = new PackIndexBuilder()
   const types = new Uint8Array(count)
   const sizes = new Uint32Array(count)
@@ -127,7 +127,7 @@ async function receiveObjects(
     types[number] = typeNumbers.indexOf(type)
     sizes[number] = size
   }
-  return { entries, table: new ObjectTable(entries, types, sizes), kept }
+  return { entries, table: new ReceivedObjects(entries, types, sizes), kept }
 }
 
 function receiveHeader(

@@ -66,7 +66,7 @@ export class Compaction {
   }
 
   async #run({ all = false, signal, onProgress }: CompactionOptions): Promise<CompactionSummary> {
-    const pace = new Pace(signal)
+    const pace = new Pace('compaction', signal)
     pace.check()
     await this.#packs.refresh()
     const packsBefore = this.#packs.packCount

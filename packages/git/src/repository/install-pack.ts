@@ -1,4 +1,4 @@
-import { open, rename, rm, stat, unlink } from 'node:fs/promises'
+import { rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { allDone } from '../files/all-done.ts'
 import { randomSuffix, syncDirectory, writeNewFile } from '../files/durable-files.ts'
@@ -62,16 +62,4 @@ async function exists(path: string): Promise<boolean> {
     if (isNotFound(error)) return false
     throw error
   }
-}
-
-/** Makes the content of a written file durable. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
-export async function syncFile(path: string): Promise<void> {
-  await onFile(path, async () => {
-    const handle = await open(path, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  })
 }

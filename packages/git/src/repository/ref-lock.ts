@@ -2,8 +2,9 @@ import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AtollError } from '@atolldb/core'
-import { makeDirectoryDurably, syncDirectory, writeFully } from '../files/durable-files.ts'
+import { makeDirectoryDurably, syncDirectory } from '../files/durable-files.ts'
 import { onFile, systemErrorCode } from '../files/system-errors.ts'
+import { writeFully } from '../files/write-fully.ts'
 
 const PATIENCE_MS = 2000
 const LONGEST_PAUSE_MS = 50
