@@ -6,16 +6,17 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { Branch } from '../src/engine/branch.ts'
 import { temporaryDirectory } from './temporary.ts'
 
-/** A repository with a commit that nothing names. */
-async function repositoryWithCommit(): Promise<{ repository: Repository; main: CommitId }> {
+/** A repository with two commits that nothing names. */
+async function repositoryWithCommit(): Promise<{ repository: Repository; main: CommitId; other: CommitId }> {
   const repository = await Repository.open(join(temporaryDirectory(), 'repo.git'), { create: true })
   onTestFinished(() => repository.close())
   const stage = repository.stage()
   const author = { name: 'one', email: 'one@atoll', seconds: 1_700_000_000 }
   const tree = stage.writeTree([])
   const main = stage.writeCommit({ tree, parents: [], author, committer: author, message: 'one\n' })
+  const other = stage.writeCommit({ tree, parents: [], author, committer: author, message: 'another\n' })
   await stage.commit()
-  return { repository, main }
+  return { repository, main, other }
 }
 
 it('main is nowhere seen without what it brings', async () => {
@@ -55,4 +56,58 @@ it('main does not move before its objects are durable, and not at all where they
   resolve()
   await move
   expect(await repository.readRef('refs/heads/main')).toBe(main)
+})
+
+it('main moves on from where it is after a move that failed when it was done', async () => {
+  const { repository, main, other } = await repositoryWithCommit()
+  const branch = await Branch.load(repository, new CommitGraph(repository))
+  const updateRef = repository.updateRef.bind(repository)
+  vi.spyOn(repository, 'updateRef').mockImplementationOnce(async (...move) => {
+    await updateRef(...move)
+    throw new Error('not durable')
+  })
+  const next = { main, heads: [main], tree: EMPTY_TREE }
+  await expect(branch.move(next)).rejects.toThrow('not durable')
+  expect([branch.state, await repository.readRef('refs/heads/main')]).toEqual([undefined, main])
+  // One that fails before it is done, or before it is known where the ref is, changes nothing about that.
+  await expect(branch.move(next, { objects: Promise.reject(new Error('no room')) })).rejects.toThrow('no room')
+  vi.spyOn(repository, 'readRef').mockRejectedValueOnce(new Error('no descriptor'))
+  await expect(branch.move(next, { objects: Promise.reject(new Error('no room')) })).rejects.toThrow('no descriptor')
+  await branch.move({ main: other, heads: [other], tree: EMPTY_TREE })
+  expect([branch.state?.main, await repository.readRef('refs/heads/main')]).toEqual([other, other])
+})
+
+it('another who moved main is in conflict, after a failure too', async () => {
+  const { repository, main, other } = await repositoryWithCommit()
+  const branch = await Branch.load(repository, new CommitGraph(repository))
+  const next = { main, heads: [main], tree: EMPTY_TREE }
+  await repository.updateRef('refs/heads/main', other, undefined)
+  await expect(branch.move(next)).rejects.toMatchObject({ code: 'CONFLICT' })
+  await expect(branch.move(next)).rejects.toMatchObject({ code: 'CONFLICT' })
+})
+
+it.each(['before', 'after'])('heads that wait are named, and forgotten, %s a failure half way', async when => {
+  const { repository, main, other } = await repositoryWithCommit()
+  const branch = await Branch.load(repository, new CommitGraph(repository))
+  const names = async (): Promise<string[]> => [...(await repository.listRefs('refs/atoll/heads/')).values()].sort()
+  const both = [main, other]
+  // The second of each fails, before it has done anything or after.
+  for (const method of ['updateRef', 'deleteRef'] as const) {
+    const real = repository[method].bind(repository) as (...place: unknown[]) => Promise<void>
+    let calls = 0
+    vi.spyOn(repository, method).mockImplementation(async (...place: unknown[]) => {
+      const fails = ++calls === 2
+      if (fails && when === 'before') throw new Error('no descriptor')
+      await real(...place)
+      if (fails) throw new Error('no descriptor')
+    })
+  }
+  await expect(branch.keepWaiting(both)).rejects.toThrow('no descriptor')
+  expect(branch.waiting).toEqual([main])
+  await branch.keepWaiting(both)
+  expect(await names()).toEqual(both.toSorted())
+  await expect(branch.keepWaiting([])).rejects.toThrow('no descriptor')
+  expect(branch.waiting).toEqual([other])
+  await branch.keepWaiting([])
+  expect([branch.waiting, await names()]).toEqual([[], []])
 })

@@ -21,10 +21,15 @@ export class Branch {
   readonly #repository: Repository
   #state: BranchState | undefined
   #waiting: readonly CommitId[]
+  /** Where the ref stands: beyond the state after a move that failed when it was done. */
+  #ref: CommitId | undefined
+  /** Where the ref may stand since a move failed. */
+  #tried: CommitId | undefined
 
   private constructor(repository: Repository, state: BranchState | undefined, waiting: readonly CommitId[]) {
     this.#repository = repository
     this.#state = state
+    this.#ref = state?.main
     this.#waiting = waiting
   }
 
@@ -49,8 +54,9 @@ export class Branch {
   }
 
   /**
-   * The ref moves once the commit's objects are durable, which `objects` waits for, and stays where that fails. `andThen` runs in the turn in which the state changes, so that nobody sees `main`
-   * where it has moved to without what it brings; it must not fail.
+   * The ref moves once the commit's objects are durable, which `objects` waits for, and stays where that fails. `andThen` runs in
+   * the turn in which the state changes, so that nobody sees `main` where it has moved to without what it brings; it must not
+   * fail. After a failure the state is what it was, and `main` can be moved from there whether or not the ref is there still.
    *
    * @throws CONFLICT when somebody else moved the ref; what `objects` failed with
    */
@@ -60,19 +66,51 @@ export class Branch {
   ): Promise<void> {
     if (next.main === this.#state?.main) await objects
     else {
-      await this.#repository.updateRef(MAIN_REF, next.main, this.#state?.main, objects)
+      await this.#moveRef(next.main, objects)
       this.#state = next
     }
     andThen?.()
   }
 
-  /** Names the heads that wait, before anything depends on their being kept. */
+  async #moveRef(next: CommitId, objects: Promise<unknown> | undefined): Promise<void> {
+    // What came of the last attempt is asked here, where an answer can be waited for: then, nothing may have been readable.
+    if (this.#tried !== undefined) {
+      const settled = this.#repository.readRef(MAIN_REF)
+      // Whatever fails first, nobody is left to hear of the other.
+      objects?.catch(() => undefined)
+      if ((await settled) === this.#tried) this.#ref = this.#tried
+    }
+    this.#tried = next
+    await this.#repository.updateRef(MAIN_REF, next, this.#ref, objects)
+    this.#ref = next
+    this.#tried = undefined
+  }
+
+  /** Names the heads that wait, before anything depends on their being kept. What fails half way can be asked for again. */
   async keepWaiting(waiting: readonly CommitId[]): Promise<void> {
     const added = waiting.filter(id => !this.#waiting.includes(id))
     const gone = this.#waiting.filter(id => !waiting.includes(id))
-    for (const id of added) await this.#repository.updateRef(WAITING_PREFIX + id, id, undefined)
-    for (const id of gone) await this.#repository.deleteRef(WAITING_PREFIX + id, id)
+    for (const id of added) {
+      await this.#nameWaiting(id)
+      this.#waiting = [...this.#waiting, id]
+    }
+    for (const id of gone) {
+      await this.#forgetWaiting(id)
+      this.#waiting = this.#waiting.filter(other => other !== id)
+    }
     this.#waiting = waiting
+  }
+
+  async #nameWaiting(id: CommitId): Promise<void> {
+    const name = WAITING_PREFIX + id
+    // Where an attempt that failed has put it already it is written again, since that one may not be durable.
+    const isThere = (await this.#repository.readRef(name)) === id
+    await this.#repository.updateRef(name, id, isThere ? id : undefined)
+  }
+
+  async #forgetWaiting(id: CommitId): Promise<void> {
+    const name = WAITING_PREFIX + id
+    if ((await this.#repository.readRef(name)) !== undefined) await this.#repository.deleteRef(name, id)
   }
 }
 

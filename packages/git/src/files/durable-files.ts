@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AtollError } from '@atolldb/core'
 import { isNotFound, onFile, systemErrorCode } from './system-errors.ts'
@@ -74,15 +74,16 @@ export async function syncFile(path: string): Promise<void> {
  * @throws STORAGE_FAILED, STORAGE_FULL, NOT_ACCESSIBLE
  */
 export async function renameDurably(from: string, to: string): Promise<void> {
-  await onFile(to, async () => {
-    try {
-      await rename(from, to)
-    } catch (error) {
-      await unlink(from).catch(() => {})
-      throw error
-    }
-  })
-  await syncDirectory(dirname(to))
+  let isRenamed = false
+  try {
+    await changeDirectory(dirname(to), async () => {
+      await onFile(to, () => rename(from, to))
+      isRenamed = true
+    })
+  } catch (error) {
+    if (!isRenamed) await unlink(from).catch(() => {})
+    throw error
+  }
 }
 
 /**
@@ -92,7 +93,26 @@ export async function renameDurably(from: string, to: string): Promise<void> {
  * NOT_ACCESSIBLE when there is no such directory.
  */
 export async function syncDirectory(path: string): Promise<void> {
+  await changeDirectory(path, async () => {})
+}
+
+/**
+ * Creates, renames or removes names in a directory; what `change` did is durable when it resolves. The directory is opened before: where
+ * there is no descriptor for that, nothing was changed.
+ *
+ * @throws as `syncDirectory`; what `change` failed with
+ */
+export async function changeDirectory(path: string, change: () => Promise<void>): Promise<void> {
   const handle = await onFile(path, () => open(path, 'r'))
+  try {
+    await change()
+    await syncOpened(handle, path)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncOpened(handle: FileHandle, path: string): Promise<void> {
   try {
     await handle.sync()
   } catch (error) {
@@ -100,8 +120,6 @@ export async function syncDirectory(path: string): Promise<void> {
     if (systemErrorCode(error) === 'EINVAL') return
     const reason = error instanceof Error ? error.message : String(error)
     throw new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause: error })
-  } finally {
-    await handle.close()
   }
 }
 

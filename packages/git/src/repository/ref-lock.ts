@@ -2,7 +2,7 @@ import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AtollError } from '@atolldb/core'
-import { makeDirectoryDurably, syncDirectory } from '../files/durable-files.ts'
+import { changeDirectory, makeDirectoryDurably } from '../files/durable-files.ts'
 import { onFile, systemErrorCode } from '../files/system-errors.ts'
 import { writeFully } from '../files/write-fully.ts'
 
@@ -70,21 +70,22 @@ export class RefLock {
    * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE, CONFLICT (a directory of refs stands there)
    */
   async commit(): Promise<void> {
-    await onFile(this.#path, async () => {
-      this.#open = false
-      await this.#handle.close()
-      await this.#rename()
-    })
-    await syncDirectory(dirname(this.#path))
+    await changeDirectory(dirname(this.#path), () =>
+      onFile(this.#path, async () => {
+        await this.#handle.close()
+        this.#open = false
+        await this.#rename()
+      }),
+    )
   }
 
   /** Ends the lock without a change; after `commit` it does nothing. */
   async release(): Promise<void> {
-    if (this.#open) {
-      this.#open = false
-      await this.#handle.close()
-      await unlink(`${this.#path}.lock`).catch(() => {})
-    }
+    if (!this.#open) return
+    this.#open = false
+    // Nothing that it holds was promised to anybody; left behind, it would be in everybody's way.
+    await this.#handle.close().catch(() => {})
+    await unlink(`${this.#path}.lock`).catch(() => {})
   }
 
   async #rename(): Promise<void> {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { AtollError, corrupt, isAtollError, isObjectId, type ObjectId } from '@atolldb/core'
 import type { FileDamage } from '../damage/file-damage.ts'
 import { allDone } from '../files/all-done.ts'
-import { syncDirectory } from '../files/durable-files.ts'
+import { changeDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, systemErrorCode } from '../files/system-errors.ts'
 import { RefLock } from './ref-lock.ts'
 import { checkRefName, isRefName } from './ref-name.ts'
@@ -86,12 +86,13 @@ export class Refs {
       await this.#compare(name, previous)
       // The packed one first, or it would show in between.
       await this.#deletePacked(name)
-      await onFile(path, async () => {
-        await unlink(path).catch((error: unknown) => {
-          if (!isNotFound(error)) throw error
-        })
-      })
-      await syncDirectory(dirname(path))
+      await changeDirectory(dirname(path), () =>
+        onFile(path, async () => {
+          await unlink(path).catch((error: unknown) => {
+            if (!isNotFound(error)) throw error
+          })
+        }),
+      )
     } finally {
       await lock.release()
     }
