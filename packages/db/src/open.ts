@@ -40,6 +40,7 @@ import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
 import { RecordStore } from './engine/record-store.ts'
 import { Sealer } from './engine/sealer.ts'
+import { onTrustedDisk } from './engine/trusted-disk.ts'
 import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
 import { Feed } from './history/feed.ts'
@@ -185,7 +186,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   })
   rollBack.set(() => store.rollBack())
   const tellMove = new Late<void, [main: CommitId, cause: MoveCause]>(() => undefined)
-  const compactor = new Compactor(repository, log)
+  const compactor = new Compactor(repository, journal, log)
   opening.onUndo(() => compactor.stop())
   const monotonicMs = (): number => environment.monotonicMs()
   const history = new History({
@@ -253,6 +254,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
         await adopt({ history, graph, settings }, heads, atHand)
         sealer.wake()
       },
+      keep: work => onTrustedDisk(journal, work),
       onChange: () => changes.tell(),
       trustedNowMs: nowMs,
     })
@@ -274,6 +276,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     store,
     replicator,
     storageFailure: () => journal.failure,
+    damagedPacks: () => repository.damagedPacks,
     clockIsTrusted: () => nowMs() !== undefined,
   }
   return new NodeDatabase({

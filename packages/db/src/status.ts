@@ -1,4 +1,5 @@
 import { type CommitId, decodeConflictEntry, isAtollError } from '@atolldb/core'
+import type { FileDamage } from '@atolldb/git'
 import type { CollectionInfo, Status } from './api/status.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Replicator } from './replication/replicator.ts'
@@ -12,6 +13,8 @@ export interface StatusParts {
   readonly replicator: Replicator | undefined
   /** Why writes are refused, if they are. */
   readonly storageFailure: () => Error | undefined
+  /** Packs that were found damaged since the node was opened. */
+  readonly damagedPacks: () => readonly FileDamage[]
   readonly clockIsTrusted: () => boolean
 }
 
@@ -64,6 +67,13 @@ export function describeState(parts: StatusParts, viewFailure: Error | undefined
     return { state: 'degraded', reason: failure.message, next: 'mend the disk, then restart the node' }
   if (viewFailure !== undefined)
     return { state: 'degraded', reason: viewFailure.message, next: 'make room or mend the disk; it goes on by itself' }
+  const [damage] = parts.damagedPacks()
+  if (damage !== undefined)
+    return {
+      state: 'degraded',
+      reason: `${damage.file}: ${damage.reason}`,
+      next: 'atoll down, then atoll doctor, which says what mends it',
+    }
   if (!parts.clockIsTrusted())
     return {
       state: 'degraded',

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, type Log, open } from 'atolldb'
 import { expect, it, onTestFinished } from 'vitest'
@@ -62,6 +62,34 @@ it('puts all into one when it is asked to, and goes on from there', async () => 
   for await (const entry of db.log()) entries.push(entry)
   expect(entries.length).toBe(9)
   await expect(db.compact({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+})
+
+it('names a damaged pack in status, and merges the others', async () => {
+  const directory = temporaryDirectory()
+  const { db, merged } = await openWatched(directory)
+  const path = join(directory, 'repo.git/objects/pack')
+  await db.flush()
+  const before = readdirSync(path)
+  await db.object('logs').put('lost', { crop: 'to be lost' })
+  await db.flush()
+  const pack = join(
+    path,
+    readdirSync(path).find(file => file.endsWith('.pack') && !before.includes(file))!,
+  )
+  const bytes = readFileSync(pack)
+  bytes[bytes.indexOf('to be lost')]! ^= 1
+  rmSync(pack)
+  writeFileSync(pack, bytes)
+  const first = merged()
+  await commit(db, 30)
+  await first
+  expect(await db.status()).toMatchObject({
+    state: 'degraded',
+    reason: expect.stringContaining(pack) as string,
+    next: expect.stringContaining('atoll doctor') as string,
+  })
+  await expect.poll(() => packs(directory)).toBeLessThanOrEqual(12 + Math.log2(32))
+  expect(existsSync(pack)).toBe(true)
 })
 
 it('stops when the node is closed', async () => {

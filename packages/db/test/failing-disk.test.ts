@@ -1,5 +1,6 @@
 import type * as FsPromises from 'node:fs/promises'
 import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../src/index.ts'
@@ -12,7 +13,10 @@ import { temporaryDirectory } from './temporary.ts'
 const disk = vi.hoisted(() => ({
   /** Of syncs: how many still work. */
   syncsLeft: Infinity,
-  opensFail: false,
+  /** Of opens: how many still work. */
+  opensLeft: Infinity,
+  /** What the names of files that cannot be closed end with. */
+  closesFail: 'none',
   writesFail: false,
   readsFail: false,
 }))
@@ -23,9 +27,10 @@ vi.mock('node:fs/promises', async importOriginal => {
   return {
     ...real,
     open: async (...args: Parameters<typeof real.open>) => {
-      if (disk.opensFail) throw failing('EMFILE')
+      if (disk.opensLeft-- <= 0) throw failing('EMFILE')
       const handle = await real.open(...args)
       const [sync, write, read] = [handle.sync.bind(handle), handle.write.bind(handle), handle.read.bind(handle)]
+      const close = handle.close.bind(handle)
       return Object.assign(handle, {
         sync: async () => {
           if (disk.syncsLeft-- <= 0) throw failing('EIO')
@@ -34,6 +39,10 @@ vi.mock('node:fs/promises', async importOriginal => {
         write: async (...of: Parameters<typeof write>) => {
           if (disk.writesFail) throw failing('EIO')
           return write(...of)
+        },
+        close: async () => {
+          await close()
+          if (String(args[0]).endsWith(disk.closesFail)) throw failing('EIO')
         },
         read: async (...of: Parameters<typeof read>) => {
           if (disk.readsFail) throw failing('EIO')
@@ -46,7 +55,8 @@ vi.mock('node:fs/promises', async importOriginal => {
 
 function mend(): void {
   disk.syncsLeft = Infinity
-  disk.opensFail = false
+  disk.opensLeft = Infinity
+  disk.closesFail = 'none'
   disk.writesFail = false
   disk.readsFail = false
 }
@@ -90,6 +100,34 @@ describe.each([0, 1, 2, 3, 4])('a sync that fails after %i others of a seal', sy
     expect(await again.object('farms').get('late')).toBeUndefined()
     await again.object('farms').put('late', 4)
     await again.flush()
+    await again.close()
+    fsck(directory)
+  })
+})
+
+/** A merge syncs the pack, its index, their directory, and that again without the old packs. */
+describe.each([0, 1, 2, 3])('a sync that fails after %i others of a merge of packs', syncs => {
+  test('ends writing as that of a seal does; what was merged does not count', async () => {
+    const { directory, db } = await filled()
+    const farms = db.object('farms')
+    await farms.put('north', 2)
+    await db.flush()
+    const packs = (): string[] => readdirSync(join(directory, 'repo.git/objects/pack')).sort()
+    const before = packs()
+    disk.syncsLeft = syncs
+    await expect(db.compact()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    mend()
+    if (syncs < 3) expect(packs()).toEqual(before)
+    await expect(farms.put('late', 3)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    await expect(db.compact()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    expect(await db.status()).toMatchObject({ state: 'degraded' })
+    expect(await farms.get('north')).toBe(2)
+    await db.close()
+    fsck(directory)
+
+    const again = await open(directory)
+    expect(await (await again.at('main')).object('farms').get('north')).toBe(2)
+    expect(await again.compact()).toMatchObject({ packsAfter: 1 })
     await again.close()
     fsck(directory)
   })
@@ -160,7 +198,7 @@ test('a pack that the disk fails to read fails the read that needs it, with the 
 
 test('without a descriptor left a seal fails, and works again once there is one', async () => {
   const { directory, db } = await filled()
-  disk.opensFail = true
+  disk.opensLeft = 0
   // The journal is open.
   await db.object('farms').put('north', 2)
   await expect(db.flush()).rejects.toMatchObject({ code: 'NOT_ACCESSIBLE' })
@@ -171,4 +209,37 @@ test('without a descriptor left a seal fails, and works again once there is one'
   expect(await (await db.at('main')).object('farms').get('north')).toBe(2)
   await db.close()
   fsck(directory)
+})
+
+test('wherever descriptors run out in a seal, it works again once there are some', async () => {
+  const { directory, db } = await filled()
+  const farms = db.object('farms')
+  let opens = 0
+  for (let isDone = false; !isDone; opens++) {
+    await farms.put(`farm-${opens}`, opens)
+    disk.opensLeft = opens
+    isDone = await db.flush().then(
+      () => true,
+      () => false,
+    )
+    mend()
+    await farms.put('after', opens)
+    await db.flush()
+    const sealed = (await db.at('main')).object('farms')
+    expect([await sealed.get(`farm-${opens}`), await sealed.get('after')]).toEqual([opens, opens])
+  }
+  // Of the pack, its index, the lock of main and two directories.
+  expect(opens).toBeGreaterThan(5)
+  await db.close()
+  fsck(directory)
+})
+
+test('a lock of main that cannot be closed is not left behind', async () => {
+  const { directory, db } = await filled()
+  await db.object('farms').put('north', 2)
+  disk.closesFail = 'main.lock'
+  await expect(db.flush()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  expect(existsSync(join(directory, 'repo.git/refs/heads/main.lock'))).toBe(false)
+  mend()
+  await db.close()
 })

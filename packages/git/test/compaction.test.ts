@@ -1,8 +1,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import type { Repository } from '@atolldb/git'
+import { isNotFound, MalformedObject, type Repository } from '@atolldb/git'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { decodeFailure, encodeFailure } from '../src/compaction/merge-thread.ts'
 import { OpenFiles } from '../src/files/open-files.ts'
 import { WindowedFiles } from '../src/files/windowed-files.ts'
 import { PackDirectory } from '../src/repository/pack-directory.ts'
@@ -236,6 +237,39 @@ describe('compaction', () => {
     const files = packFiles(directory)
     await expect(repository.compact({ all: true })).rejects.toMatchObject({ code: 'CORRUPT' })
     expect(packFiles(directory)).toEqual(files)
+  })
+
+  it('leaves out a pack that it found damaged, and merges the others', async () => {
+    const { repository, history } = await openGrown(1)
+    const { directory } = repository
+    const stage = repository.stage()
+    const lost = stage.writeBlob(Buffer.from('to be lost'))
+    const { name } = (await stage.commit())!
+    const path = join(directory, `objects/pack/pack-${name}.pack`)
+    const bytes = readFileSync(path)
+    bytes[bytes.indexOf('to be lost')]! ^= 1
+    rmSync(path)
+    writeFileSync(path, bytes)
+    const failures: unknown[] = []
+    for (let i = 0; i < 60; i++) {
+      await history.grow(1)
+      if (repository.compactionNeed !== 'none')
+        await repository.compact().catch((error: unknown) => failures.push(error))
+    }
+    const damage = { file: path, reason: expect.stringContaining(lost) as string }
+    expect(failures).toEqual([
+      expect.objectContaining({ code: 'CORRUPT', data: expect.objectContaining(damage) as unknown }),
+    ])
+    expect(repository.damagedPacks).toEqual([damage])
+    expect(repository.packCount).toBeLessThanOrEqual(12 + Math.log2(62))
+    expect(packs(directory)).toContain(`pack-${name}.pack`)
+  })
+
+  it('tells a failure in a thread as it would tell its own', () => {
+    const gone = Object.assign(new Error('ENOENT: gone'), { code: 'ENOENT', errno: -2 })
+    expect(isNotFound(decodeFailure(structuredClone(encodeFailure(gone))))).toBe(true)
+    const damaged = new MalformedObject('damaged')
+    expect(decodeFailure(structuredClone(encodeFailure(damaged)))).toEqual(damaged)
   })
 
   it('lets the loop turn while it works', async () => {

@@ -153,7 +153,8 @@ export interface Database extends CollectionConfiguration, AsyncDisposable {
 
   /**
    * Puts the packs of the repository into one, compressed as well as possible; a node does so by itself bit by bit. Reads and
-   * writes go on. @throws ABORTED (nothing has changed), CORRUPT, STORAGE_FULL, STORAGE_FAILED, CLOSED
+   * writes go on. @throws ABORTED (nothing has changed), CORRUPT (a pack, which is left out
+   * from then on), STORAGE_FULL, STORAGE_FAILED, CLOSED
    */
   compact(options?: CompactOptions): Promise<CompactionSummary>
 

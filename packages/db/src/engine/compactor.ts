@@ -1,6 +1,8 @@
 import { AtollError, isAtollError } from '@atolldb/core'
-import type { CompactionSummary, Repository } from '@atolldb/git'
+import type { CompactionOptions, CompactionSummary, Repository } from '@atolldb/git'
 import type { CompactOptions, Log } from '../api/database.ts'
+import type { Journal } from '../journal/journal.ts'
+import { onTrustedDisk } from './trusted-disk.ts'
 
 /** So long nothing must have been written before packs are merged, unless there are too many of them. */
 const QUIET_MS = 250
@@ -13,20 +15,22 @@ const RETRY_MS = 60_000
  */
 export class Compactor {
   readonly #repository: Repository
+  readonly #journal: Journal
   readonly #log: Log
   readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #running: Promise<unknown> | undefined
   #notBefore = 0
 
-  constructor(repository: Repository, log: Log) {
+  constructor(repository: Repository, journal: Journal, log: Log) {
     this.#repository = repository
+    this.#journal = journal
     this.#log = log
   }
 
   /** A pack may have come. Costs next to nothing. */
   look(): void {
-    if (this.#stopping.signal.aborted || this.#running !== undefined) return
+    if (this.#stopping.signal.aborted || this.#running !== undefined || this.#journal.failure !== undefined) return
     const need = this.#repository.compactionNeed
     if (need === 'none') return
     const wait = Math.max(need === 'overdue' ? 0 : QUIET_MS, this.#notBefore - performance.now())
@@ -38,11 +42,11 @@ export class Compactor {
   /**
    * All packs into one, at once. Waits for a merge under way.
    *
-   * @throws ABORTED (nothing has changed), CLOSED, CORRUPT, STORAGE_FULL, STORAGE_FAILED
+   * @throws ABORTED (nothing has changed), CLOSED, CORRUPT, STORAGE_FULL, STORAGE_FAILED (and no writes are taken any more)
    */
   async compactAll({ signal, onProgress }: CompactOptions): Promise<CompactionSummary> {
     const signals = [this.#stopping.signal, ...(signal === undefined ? [] : [signal])]
-    const work = this.#repository.compact({
+    const work = this.#compact({
       all: true,
       signal: AbortSignal.any(signals),
       ...(onProgress === undefined ? {} : { onProgress: (done, total) => onProgress({ done, total }) }),
@@ -74,14 +78,20 @@ export class Compactor {
     }))
   }
 
+  #compact(options: CompactionOptions): Promise<CompactionSummary> {
+    return onTrustedDisk(this.#journal, () => this.#repository.compact(options))
+  }
+
   async #merge(): Promise<void> {
+    const damaged = this.#repository.damagedPacks.length
     try {
-      const summary = await this.#repository.compact({ signal: this.#stopping.signal })
+      const summary = await this.#compact({ signal: this.#stopping.signal })
       this.#log('debug', 'packs were merged', { ...summary })
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#log('error', 'merging packs failed; they stay as they are', { error })
-      this.#notBefore = performance.now() + RETRY_MS
+      // The others can be merged without a pack that was just found damaged.
+      if (this.#repository.damagedPacks.length === damaged) this.#notBefore = performance.now() + RETRY_MS
     }
   }
 }

@@ -5,7 +5,6 @@ import {
   type CommitGraph,
   type CommitId,
   type HybridClock,
-  isAtollError,
   isSameHeads,
   mainOf,
   MAX_COMMIT_CHANGES,
@@ -34,6 +33,7 @@ import type { Cell } from './memory-table.ts'
 import { mergedChanges } from './merged-changes.ts'
 import type { RecordStore } from './record-store.ts'
 import { fittingEntries } from './fitting-entries.ts'
+import { onTrustedDisk } from './trusted-disk.ts'
 import { type Author, composeSeal, type SealParent } from './seal.ts'
 
 /** From so many records on that a merge gives another value, readers have them before its trees are written. */
@@ -103,18 +103,8 @@ export class History {
     if (branch.waiting.length > 0) await store.withoutWriters(() => this.#adoptNow([]))
   }
 
-  /** Where the disk fails, nothing that is written afterwards can be vouched for. */
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#mutex.run(async () => {
-      const { failure } = this.#parts.journal
-      if (isAtollError(failure, 'STORAGE_FAILED')) throw failure
-      try {
-        return await work()
-      } catch (error) {
-        if (isAtollError(error, 'STORAGE_FAILED')) this.#parts.journal.refuse(error)
-        throw error
-      }
-    })
+    return this.#mutex.run(() => onTrustedDisk(this.#parts.journal, work))
   }
 
   async #sealAll(changes: number): Promise<BranchState> {

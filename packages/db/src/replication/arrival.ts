@@ -31,6 +31,8 @@ export interface ArrivalParts {
   readonly roomToHold: () => number
   /** Is told what each new data commit changes, once that is verified. */
   readonly noteChanges: ((commit: CommitId, changes: ChangeList) => void) | undefined
+  /** Runs what makes the pack durable. */
+  readonly keep: (work: () => Promise<void>) => Promise<void>
   /** Ends the work between two commits. */
   readonly signal: AbortSignal
 }
@@ -58,7 +60,7 @@ export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Prom
     const merges = parts.repository.stage({ readers: [reader] })
     const { nodes, isNews } = await verifyPack(parts, pack.commits(), reader, merges)
     await assertWhole(pack, merges, nodes)
-    if (isNews) await keepPack(pack, merges)
+    if (isNews) await parts.keep(() => keepPack(pack, merges))
     return { tips: tipsOf(nodes.values()), isNews, atHand: reader }
   } catch (error) {
     throw isAtollError(error, 'MISSING') ? incomplete(error) : error

@@ -33,7 +33,7 @@ import type { PeerStatus } from '../api/status.ts'
 import type { BranchState, MoveCause } from '../engine/branch.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import { Announcer } from './announcer.ts'
-import { takePack } from './arrival.ts'
+import { type ArrivalParts, takePack } from './arrival.ts'
 import { fetchPacks } from './fetch-client.ts'
 import { sampleHaves } from './fetch-plan.ts'
 import { FetchServer } from './fetch-server.ts'
@@ -74,6 +74,8 @@ export interface ReplicatorParts {
   readonly meet: (addresses: readonly string[]) => Promise<void>
   /** Adopt verified commits that are in the repository; some of their objects are at hand in memory. */
   readonly adopt: (heads: readonly CommitId[], atHand: readonly ObjectReader[]) => Promise<void>
+  /** Runs what makes a pack durable: not on a disk that failed before, and nothing is written any more where it fails. */
+  readonly keep: ArrivalParts['keep']
   /** Something that status shows has changed. */
   readonly onChange: () => void
   /** The wall clock to hold commits against; undefined while it cannot be trusted. */
@@ -394,12 +396,12 @@ export class Replicator {
   }
 
   async #takePack(pack: Parameters<typeof takePack>[1], cluster: CommitId): Promise<boolean> {
-    const { repository, verifySignature, rules, trustedNowMs: nowMs, state } = this.#parts
+    const { repository, verifySignature, rules, trustedNowMs: nowMs, state, keep } = this.#parts
     const { signal } = this.#stopping
     const roomToHold = (): number => this.#held.room
     // Who has nothing but the beginning merges with nothing.
     const noteChanges = state()?.main === cluster ? undefined : this.#parts.noteChanges
-    const parts = { repository, cluster, verifySignature, rules, nowMs, roomToHold, noteChanges, signal }
+    const parts = { repository, cluster, verifySignature, rules, nowMs, roomToHold, noteChanges, keep, signal }
     const { tips, isNews, atHand } = await takePack(parts, pack)
     await this.#adopt(tips, [atHand])
     this.#take({ type: 'arrived', commits: tips })

@@ -27,7 +27,12 @@ export interface MergeTask {
 export type Failure =
   | { readonly type: 'atoll'; readonly code: ErrorCode; readonly message: string; readonly data: unknown }
   | { readonly type: 'malformed'; readonly message: string }
-  | { readonly type: 'other'; readonly message: string; readonly code: string | undefined }
+  | {
+      readonly type: 'other'
+      readonly message: string
+      readonly code: string | undefined
+      readonly errno: number | undefined
+    }
 
 export type MergeMessage =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
@@ -62,14 +67,14 @@ export function mergePacksInThread(
 export function encodeFailure(error: unknown): Failure {
   if (isAtollError(error)) return { type: 'atoll', code: error.code, message: error.message, data: error.data }
   if (error instanceof MalformedObject) return { type: 'malformed', message: error.message }
-  const { message, code } = error as NodeJS.ErrnoException
-  return { type: 'other', message, code }
+  const { message, code, errno } = error as NodeJS.ErrnoException
+  return { type: 'other', message, code, errno }
 }
 
-function decodeFailure(failure: Failure): Error {
+export function decodeFailure(failure: Failure): Error {
   if (failure.type === 'atoll')
     return new AtollError(failure.code, failure.message, failure.data as ErrorDataByCode[ErrorCode])
   if (failure.type === 'malformed') return new MalformedObject(failure.message)
-  const error = new Error(failure.message)
-  return failure.code === undefined ? error : Object.assign(error, { code: failure.code })
+  const { message, code, errno } = failure
+  return Object.assign(new Error(message), code === undefined ? {} : { code }, errno === undefined ? {} : { errno })
 }

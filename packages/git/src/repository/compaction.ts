@@ -1,9 +1,13 @@
 import { stat } from 'node:fs/promises'
+import { corrupt, isAtollError } from '@atolldb/core'
 import { chooseMerge, packBound } from '../compaction/merge-choice.ts'
 import { discardMerged, mergePacks, type MergedPack, type OnMergeProgress } from '../compaction/merge-packs.ts'
 import { mergePacksInThread } from '../compaction/merge-thread.ts'
 import { Pace } from '../compaction/pace.ts'
-import { isNotFound } from '../files/system-errors.ts'
+import { checkPack } from '../damage/check-pack.ts'
+import type { FileDamage } from '../damage/file-damage.ts'
+import { isNotFound, translateSystemError } from '../files/system-errors.ts'
+import { MalformedObject } from '../objects/malformed-object.ts'
 import type { PackFile } from '../packs/pack-file.ts'
 import { installPack, TEMPORARY_PREFIX } from './install-pack.ts'
 import { translateDamage, type PackDirectory } from './pack-directory.ts'
@@ -36,6 +40,8 @@ export class Compaction {
   readonly #mergePacks: typeof mergePacks
   /** Of packs that were merged here; others hold at least one. */
   readonly #commitsByName = new Map<string, number>()
+  /** Left out until the repository is opened again: else none could be merged any more. */
+  readonly #damageByName = new Map<string, FileDamage>()
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param inThread merge in a thread of its own, not in slices between the turns of this one */
@@ -47,6 +53,11 @@ export class Compaction {
   /** Would `run` find something to merge? Costs next to nothing. */
   get isDue(): boolean {
     return this.#choose(false).length > 0
+  }
+
+  /** Of the packs that a merge could not read. */
+  get damages(): readonly FileDamage[] {
+    return [...this.#damageByName.values()]
   }
 
   /** The most packs there should be. */
@@ -105,15 +116,35 @@ export class Compaction {
       }
       return merged
     } catch (error) {
-      if (!isNotFound(error)) throw translateDamage(error, this.#packs.path)
+      if (!isNotFound(error)) throw await this.#explain(error, sources, pace.signal)
       await this.#packs.refresh()
       return undefined
     }
   }
 
+  /** What a failed merge is told as. Damage is in one of the packs: all of them are checked, and left out where it is. */
+  async #explain(failure: unknown, sources: readonly PackFile[], signal: AbortSignal | undefined): Promise<unknown> {
+    if (!isUnreadable(failure)) return translateDamage(failure, this.#packs.path)
+    let first: FileDamage | undefined
+    for (const pack of sources) {
+      const name = this.#packs.nameOf(pack)
+      const options = signal === undefined ? {} : { signal }
+      const check = await checkPack(this.#packs.path, { name, hasPack: true, hasIndex: true }, options)
+      // The last says most: which object, where there is one.
+      const damage = check.damages.at(-1)
+      if (damage === undefined) continue
+      this.#damageByName.set(name, damage)
+      first ??= damage
+    }
+    const { file, reason } = first ?? { file: this.#packs.path, reason: (failure as Error).message }
+    return corrupt(file, reason, { cause: failure })
+  }
+
   /** Oldest first. */
   #choose(all: boolean): PackFile[] {
-    const packs = this.#packs.mergeable.filter(pack => pack.index.objectCount <= MOST_OBJECTS / 2)
+    const packs = this.#packs.mergeable.filter(
+      pack => pack.index.objectCount <= MOST_OBJECTS / 2 && !this.#damageByName.has(this.#packs.nameOf(pack)),
+    )
     let objects = 0
     const weighed = packs.map(pack => ({ pack, objects: pack.index.objectCount, commits: this.#commitsOf(pack) }))
     const chosen = new Set(
@@ -127,6 +158,12 @@ export class Compaction {
   #commitsOf(pack: PackFile): number {
     return this.#commitsByName.get(this.#packs.nameOf(pack)) ?? 1
   }
+}
+
+/** Bytes are not what they were, or the disk does not give them. Failures to write come as an `AtollError`. */
+function isUnreadable(failure: unknown): boolean {
+  if (isAtollError(failure)) return false
+  return failure instanceof MalformedObject || isAtollError(translateSystemError(failure, ''), 'STORAGE_FAILED')
 }
 
 async function modifiedMs({ file }: PackFile): Promise<number> {

@@ -1,7 +1,7 @@
 import { rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { allDone } from '../files/all-done.ts'
-import { randomSuffix, syncDirectory, writeNewFile } from '../files/durable-files.ts'
+import { changeDirectory, randomSuffix, writeNewFile } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
 import type { BuiltPack } from '../packs/pack-builder.ts'
 
@@ -16,7 +16,7 @@ export const GONE_PREFIX = `${TEMPORARY_PREFIX}gone_`
 /**
  * Moves a pack and its index into a repository under the pack's name, the pack first: git looks for indexes, so it sees
  * both or neither. What is there under that name stays as it is, byte for byte. The contents must have been fsynced; when it
- * resolves the names are durable too.
+ * resolves the names are durable too. What was moved is removed where that fails: nobody may count on it.
  *
  * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
  */
@@ -25,9 +25,21 @@ export async function installPack(
   name: string,
   temporary: { readonly pack: string; readonly index: string },
 ): Promise<void> {
-  await moveUnlessThere(temporary.pack, join(packDirectory, `pack-${name}.pack`))
-  await moveUnlessThere(temporary.index, join(packDirectory, `pack-${name}.idx`))
-  await syncDirectory(packDirectory)
+  const moved: string[] = []
+  const move = async (from: string, extension: string): Promise<void> => {
+    const to = join(packDirectory, `pack-${name}.${extension}`)
+    if (await moveUnlessThere(from, to)) moved.unshift(to)
+  }
+  try {
+    await changeDirectory(packDirectory, async () => {
+      await move(temporary.pack, 'pack')
+      await move(temporary.index, 'idx')
+    })
+  } catch (error) {
+    // The index first: a pack without one is nothing to anybody.
+    for (const path of moved) await unlink(path).catch(() => {})
+    throw error
+  }
 }
 
 /** Writes a pack from memory and installs it; as durable as `installPack` when it resolves. @throws as that */
@@ -47,10 +59,13 @@ export async function writePack(packDirectory: string, { name, chunks, index }: 
   }
 }
 
-async function moveUnlessThere(from: string, to: string): Promise<void> {
-  await onFile(to, async () => {
-    if (await exists(to)) await unlink(from)
+/** Was it moved? */
+async function moveUnlessThere(from: string, to: string): Promise<boolean> {
+  return onFile(to, async () => {
+    const isThere = await exists(to)
+    if (isThere) await unlink(from)
     else await rename(from, to)
+    return !isThere
   })
 }
 

@@ -103,6 +103,11 @@ export class Repository implements ObjectReader {
     return this.#packs.packCount
   }
 
+  /** Packs that `compact` found damaged since the repository was opened. They stay, and are not merged. */
+  get damagedPacks(): readonly FileDamage[] {
+    return this.#compaction.damages
+  }
+
   /** Should `compact` be called? Costs next to nothing. `overdue`: there are more packs than there should ever be. */
   get compactionNeed(): 'none' | 'due' | 'overdue' {
     if (!this.#compaction.isDue) return 'none'
@@ -115,8 +120,8 @@ export class Repository implements ObjectReader {
    * own, or in slices of about ten milliseconds. No object is ever dropped. The new pack is durable before the old ones go, and these
    * go once nobody here reads them; after a crash at any moment the repository is whole.
    *
-   * @throws ABORTED (nothing has changed), CORRUPT (a pack is damaged; nothing has changed), STORAGE_FULL, STORAGE_FAILED,
-   * NOT_ACCESSIBLE
+   * @throws ABORTED (nothing has changed), CORRUPT (a pack is damaged: it is named, and left out of what is merged from now on;
+   * nothing has changed), STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
    */
   async compact(options: CompactionOptions = {}): Promise<CompactionSummary> {
     this.#assertOpen()
