@@ -45,6 +45,7 @@ import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
 import { Feed } from './history/feed.ts'
 import { MoveLog } from './history/moves.ts'
+import { UndoneLog } from './history/undone.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
 import { createRuleRunner } from './rules/rule-runner.ts'
@@ -151,6 +152,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const moves = await MoveLog.open(directory.state, settings.current.incarnation)
   opening.onUndo(() => moves.close())
   if (branch.state !== undefined) moves.add(branch.state.main, content.sealedSequence)
+  const undone = await UndoneLog.open(directory.state, content.sealedSequence)
 
   const schemas = new Schemas()
   const sandbox = new ScriptSandbox({ inThread: isCompiled })
@@ -207,6 +209,13 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       tellMove.call(main, cause)
       changes.tell()
       compactor.look()
+    },
+    onSealed: (entries, sealed) => {
+      const noted = undone.add(entries, sealed)
+      if (sealed !== undefined || branch.state === undefined) return noted
+      moves.add(branch.state.main, store.sealedSequence)
+      changes.tell()
+      return noted
     },
   })
   const recover = (state: BranchState | undefined, found: JournalContent): Promise<void> =>
@@ -268,7 +277,17 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   compactor.look()
 
   const onChange = (listener: () => void): (() => void) => changes.listen(listener)
-  const feed = new Feed({ moves, store, repository, graph, changes: changeLists, node, name: () => name, onChange })
+  const feed = new Feed({
+    moves,
+    undone,
+    store,
+    repository,
+    graph,
+    changes: changeLists,
+    node,
+    name: () => name,
+    onChange,
+  })
   const statusParts: StatusParts = {
     isOffline: () => settings.current.offline,
     hasNetwork: replicator !== undefined,

@@ -143,7 +143,7 @@ export interface FeedChange {
   readonly version: ObjectId | undefined
   /** Of a merged value: the latest of those whose changes came in. Undefined in a state that was there before the feed began. */
   readonly author: FeedAuthor | undefined
-  /** The author's commit; undefined while the change waits to be sealed. */
+  /** The author's commit; undefined while the change waits to be sealed, and where a write undid another before they were. */
   readonly commit: CommitId | undefined
   readonly origin: 'local' | 'remote'
 }

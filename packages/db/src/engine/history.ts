@@ -1,6 +1,7 @@
 import {
   addHeads,
   assert,
+  type ChangeList,
   type ChangeLists,
   type CommitGraph,
   type CommitId,
@@ -57,6 +58,11 @@ export interface HistoryParts {
   readonly log: Log
   /** `main` moved, and is durable. */
   readonly onMoved: (state: BranchState, cause: MoveCause) => void
+  /**
+   * Entries are in a commit that made those changes, or changed nothing: in the turn in which the store knows it. The journal is
+   * told once it resolves.
+   */
+  readonly onSealed: (entries: readonly JournalEntry[], changes: ChangeList | undefined) => Promise<void>
 }
 
 /**
@@ -132,8 +138,10 @@ export class History {
     }
     const main = sealed?.commit ?? state.main
     store.sealed(entries, main)
+    const noted = this.#parts.onSealed(entries, sealed?.changes)
     // The ref is durable: peers need not wait for the note.
     if (sealed !== undefined && branch.state !== undefined) this.#parts.onMoved(branch.state, 'sealed')
+    await noted
     await journal.sealed(last.sequence, sealed?.commit ?? dataCommitOf(state))
     return entries.reduce((sum, entry) => sum + entry.changes.length, 0)
   }
@@ -263,7 +271,7 @@ export class History {
 
   /** Entries made upon another main, as a chain of commits upon that: the last of them, if they change anything. */
   async #sealUpon(main: CommitId, entries: readonly JournalEntry[]): Promise<CommitId[]> {
-    const { graph, repository, author } = this.#parts
+    const { graph, repository, author, onSealed } = this.#parts
     let head = main
     for (let left = entries; left.length > 0;) {
       const fitting = fittingEntries(left, MAX_COMMIT_CHANGES, MAX_COMMIT_VALUE_BYTES)
@@ -271,6 +279,7 @@ export class History {
       const { tree, clock } = await graph.node(head)
       const stage = repository.stage()
       const sealed = await composeSeal(stage, { main: head, tree, clock }, author(), fitting)
+      await onSealed(fitting, sealed?.changes)
       if (sealed === undefined) continue
       await stage.commit()
       head = sealed.commit

@@ -4,6 +4,7 @@ import {
   type CommitGraph,
   type CommitId,
   isAtollError,
+  lookupRecord,
   type NodeId,
   type ObjectId,
   recordKey,
@@ -19,9 +20,11 @@ import { moveAuthors } from './move-authors.ts'
 import type { Move, MoveLog } from './moves.ts'
 import { loadRecordChange, recordDifferences } from './record-changes.ts'
 import { checkScope, type CheckedScope, scopeHasRecord } from './record-scope.ts'
+import type { UndoneLog, UndoneRecord } from './undone.ts'
 
 export interface FeedParts {
   readonly moves: MoveLog
+  readonly undone: UndoneLog
   readonly store: RecordStore
   readonly repository: Repository
   readonly graph: CommitGraph
@@ -95,10 +98,16 @@ export class Feed {
       const entries = store.pendingEntries(known)
       for (const entry of entries) {
         this.#assertRunning(reading.signal)
-        yield* this.#pending(entry, place, reading)
-        place = { ...place, incarnation: moves.incarnation, sequence: entry.sequence }
+        // What was told of a later entry before a restart is not forgotten before it is told again.
+        const isKnown = place.incarnation === moves.incarnation || entry.sequence >= place.sequence
+        const next = isKnown ? { ...place, incarnation: moves.incarnation, sequence: entry.sequence } : place
+        yield* this.#pending(entry, [place, next], reading)
+        place = next
       }
-      if (entries.length > 0) continue
+      if (entries.length > 0) {
+        place = { ...place, incarnation: moves.incarnation, sequence: entries.at(-1)!.sequence }
+        continue
+      }
       if (!live) return
       // No await since the look above: nothing can have come in between.
       await this.#somethingNew(reading.signal)
@@ -114,13 +123,11 @@ export class Feed {
       await graph.node(place.main)
     } catch (error) {
       if (!isAtollError(error, 'MISSING')) throw error
-      throw new AtollError('MISSING', 'this node does not know that cursor (any more): read everything, with since 0', {
-        what: 'cursor',
-      })
+      throw unknownCursor()
     }
     return there?.main === place.main
       ? place
-      : { ...place, position: Math.max(-1, moves.position - 1), index: 0, incarnation: 0 }
+      : { ...place, position: Math.max(-1, moves.position - 1), index: 0, next: undefined, incarnation: 0 }
   }
 
   /** From one `main` to the next that is still there. Returns the place behind it. */
@@ -129,21 +136,37 @@ export class Feed {
     const { position, move } = await this.#next(place)
     const before = place.position < 0 ? undefined : await moves.read(place.position)
     const isSeal = before !== undefined && move.sealed > before.sealed
-    const next = { ...place, position, main: move.main, index: 0 }
-    const knowsAll = isSeal && move.incarnation === place.incarnation && move.sealed <= place.sequence
+    // Where a position is left out, more than a seal may lie between.
+    const isNext = position === place.position + 1
+    const knowsAll = isSeal && isNext && move.incarnation === place.incarnation && move.sealed <= place.sequence
     if (!knowsAll) {
+      const undone = this.#undone(place, before, move)
       const beforeTree = place.main === undefined ? undefined : (await graph.node(place.main)).tree
       const { tree } = await graph.node(move.main)
       await moves.settled()
-      yield* this.#differences(place, move.main, [beforeTree, tree], {
-        ...reading,
-        told: isSeal ? reading.told : new Map<RecordKey, ToldEntry>(),
-      })
+      // In the middle of a move to another main than this one, it is begun anew: rather told again than missed.
+      const from = place.next === move.main ? place : { ...place, index: 0, next: move.main }
+      const told = isSeal ? reading.told : new Map<RecordKey, ToldEntry>()
+      let index = yield* this.#differences(from, move.main, [beforeTree, tree], { ...reading, told })
+      for (const record of undone) {
+        this.#assertRunning(reading.signal)
+        if (++index > from.index) yield* this.#putBack(record, { ...from, index }, tree, { ...reading, told })
+      }
     }
     // What a later seal holds stays: that one is still to be read, be it made by now or not.
     if (isSeal && move.incarnation === moves.incarnation)
       for (const [key, { sequence }] of reading.told) if (sequence <= move.sealed) reading.told.delete(key)
-    return next
+    const known = move.sealed > place.sequence ? { incarnation: move.incarnation, sequence: move.sealed } : {}
+    return { ...place, position, main: move.main, index: 0, next: undefined, ...known }
+  }
+
+  /** What was told from the journal, and then undone by what was sealed with it. @throws MISSING */
+  #undone({ sequence }: FeedPlace, before: Move | undefined, move: Move): readonly UndoneRecord[] {
+    // All that was told is in the main that was told, or is still to be sealed.
+    if (sequence <= (before?.sealed ?? 0) || sequence >= move.sealed) return []
+    const undone = this.#parts.undone.since(sequence, move.sealed)
+    if (undone === undefined) throw unknownCursor()
+    return undone
   }
 
   /** A merge commit that nothing names may be gone: then it is told together with the one after it. */
@@ -161,7 +184,8 @@ export class Feed {
     main: CommitId,
     [before, after]: readonly [ObjectId | undefined, ObjectId],
     { scope, signal, told }: Reading,
-  ): AsyncGenerator<FeedChange, void, void> {
+  ): AsyncGenerator<FeedChange, number, void> {
+    if (before === after) return 0
     const { repository, graph, changes } = this.#parts
     const authorOf = await moveAuthors({ reader: repository, graph, changes }, place.main, main)
     let index = 0
@@ -188,20 +212,56 @@ export class Feed {
         origin: authorship?.author.node === this.#parts.node ? 'local' : 'remote',
       }
     }
+    return index
+  }
+
+  /** A record as it is after a seal in which a write undid what was told of it. No commit says so. */
+  async *#putBack(
+    { ref }: UndoneRecord,
+    place: FeedPlace,
+    tree: ObjectId,
+    { scope, told }: Reading,
+  ): AsyncGenerator<FeedChange, void, void> {
+    const { repository, node, name } = this.#parts
+    if (!scopeHasRecord(scope, ref)) return
+    const after = await lookupRecord(repository, tree, ref)
+    const known = told.get(recordKey(ref))
+    if (known !== undefined && known.version === after?.version) return
+    const {
+      kind,
+      collection,
+      id,
+      op,
+      after: stored,
+    } = await loadRecordChange(repository, { ...ref, before: undefined, after })
+    yield {
+      cursor: encodeFeedCursor(place),
+      kind,
+      collection,
+      id,
+      op,
+      value: stored?.value,
+      version: stored?.version,
+      author: { node, name: name() },
+      commit: undefined,
+      origin: 'local',
+    }
   }
 
   /** A batch is told in one piece: only its last change moves the place on. */
-  async *#pending(entry: JournalEntry, place: FeedPlace, reading: Reading): AsyncGenerator<FeedChange, void, void> {
-    const { moves, node, name } = this.#parts
+  async *#pending(
+    entry: JournalEntry,
+    [place, next]: readonly [FeedPlace, FeedPlace],
+    reading: Reading,
+  ): AsyncGenerator<FeedChange, void, void> {
+    const { node, name } = this.#parts
     note(reading.told, entry)
     const wanted = entry.changes.filter(change => scopeHasRecord(reading.scope, change))
     for (const [i, change] of wanted.entries()) {
       const { kind, collection, id, content } = change
       const isLast = i === wanted.length - 1
       yield {
-        cursor: encodeFeedCursor(
-          isLast ? { ...place, incarnation: moves.incarnation, sequence: entry.sequence } : place,
-        ),
+        cursor: encodeFeedCursor(isLast ? next : place),
         kind,
         collection,
         id,
@@ -239,6 +299,11 @@ export class Feed {
   stop(): void {
     this.#closing.abort()
   }
+}
+
+function unknownCursor(): AtollError<'MISSING'> {
+  const message = 'this node does not know that cursor (any more): read everything, with since 0'
+  return new AtollError('MISSING', message, { what: 'cursor' })
 }
 
 function note(told: Map<RecordKey, ToldEntry>, { sequence, changes }: JournalEntry): void {

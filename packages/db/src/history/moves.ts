@@ -1,5 +1,6 @@
 /**
- * `state/moves`: every `main` that this node had, in the order it had them; the position of one is its place in the file.
+ * `state/moves`: every `main` that this node had, in the order it had them; the position of one is its place in the file. A
+ * seal that found nothing to change adds the same `main` again.
  *
  *     file = records of 36 bytes
  *     record = main (20 bytes), last journal sequence number that is sealed in it (u64), incarnation of the node (u32),
@@ -74,9 +75,9 @@ export class MoveLog {
     return this.#incarnation
   }
 
-  /** `main` has moved (or is what it was): in the turn in which it becomes visible. */
+  /** `main` has moved, or entries were sealed that leave it what it was: in the turn in which it becomes visible. */
   add(main: CommitId, sealed: number): void {
-    if (this.#last?.main === main) return
+    if (this.#last?.main === main && this.#last.sealed === sealed) return
     this.#last = { main, sealed, incarnation: this.#incarnation }
     this.#count++
     this.#unwritten.push(this.#last)
