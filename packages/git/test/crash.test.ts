@@ -213,7 +213,7 @@ describe('after a crash at any step', () => {
     })
     // Both files, their names, the old packs: nothing of it may have been overlooked here.
     expect(steps).toBeGreaterThanOrEqual(14)
-  })
+  }, 120_000)
 
   it('of deleting a packed ref, it is there or not', async () => {
     await pullPlugAtEveryStep(async () => {
