@@ -5,6 +5,7 @@ import { count, printable, printableId, tableLines, type Output } from './output
 /** Why the collection's own rule did not decide, or is broken. */
 const wordsByReason: Readonly<Record<MergeReason, string>> = {
   schema: 'the merged value breaks the schema of its collection',
+  'schema-limits': 'the merged value takes too many steps to check against the schema of its collection',
   'script-failed': 'the merge script failed',
   'script-input': 'the merge script would have had to read bytes',
   'script-limits': 'the merge script went beyond its limits',

@@ -141,7 +141,7 @@ export interface ConflictVersion {
 
 /** See the library's. */
 export type MergeReason =
-  'schema' | 'script-failed' | 'script-input' | 'script-limits' | 'script-missing' | 'script-result'
+  'schema' | 'schema-limits' | 'script-failed' | 'script-input' | 'script-limits' | 'script-missing' | 'script-result'
 
 /** A record whose versions are concurrent, as it was found. */
 export interface Conflict {

@@ -39,12 +39,14 @@ export interface RecordDifference extends RecordRef {
 
 /**
  * Why a merge is contested whatever its versions: the merge script is missing, failed, went beyond its limits, returned what
- * is no value or would have had to read bytes, so that `fields` or `latest` decided; or the merged value breaks the schema.
+ * is no value or would have had to read bytes, so that `fields` or `latest` decided; or the merged value breaks the schema, or
+ * takes more steps to check than a schema may.
  */
 export type MergeReason = (typeof mergeReasons)[number]
 
 const mergeReasons = [
   'schema',
+  'schema-limits',
   'script-failed',
   'script-input',
   'script-limits',

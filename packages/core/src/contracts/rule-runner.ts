@@ -7,8 +7,11 @@ import type { JsonValue } from '../records.ts'
 export interface RuleRunner {
   /** Rejects when the run itself cannot be made here and now (no memory for a worker): that says nothing about the script. */
   runScript(run: ScriptRun): Promise<ScriptOutcome>
-  /** Where a value breaks a schema; undefined when it follows it, and when the schema is no schema: that demands nothing. */
-  violationOf(schema: JsonValue, value: JsonValue): SchemaViolation | undefined
+  /**
+   * Where a value breaks a schema; undefined when it follows it, and when the schema is no schema: that demands nothing. `limits`
+   * when it takes more steps to tell than one may take, which is a function of the two as well.
+   */
+  violationOf(schema: JsonValue, value: JsonValue): SchemaViolation | 'limits' | undefined
 }
 
 export interface ScriptRun {

@@ -19,7 +19,7 @@ export interface RecordRules {
 
 /**
  * The one place that chooses a record's policy: by kind, collection, settings and values. A merged value that breaks the
- * schema stays, and is contested. Collections of Atoll's own have neither settings nor schema.
+ * schema, or takes too much to check, stays, and is contested. Collections of Atoll's own have neither settings nor schema.
  */
 export async function mergeVersions(input: PolicyInput, rules: RecordRules): Promise<PolicyOutcome> {
   if (input.ref.collection.startsWith('.atoll.')) return takeLatest(input)
@@ -28,8 +28,10 @@ export async function mergeVersions(input: PolicyInput, rules: RecordRules): Pro
   if (schema === undefined || outcome.content?.format !== 'json') return outcome
   const runner = runnerOf(rules)
   const value = parseCanonicalJson(decodeUtf8(await input.read(outcome.content)))
-  if (runner.violationOf(schema, value) === undefined) return outcome
-  return { ...outcome, contested: true, reason: outcome.reason ?? 'schema' }
+  const violation = runner.violationOf(schema, value)
+  if (violation === undefined) return outcome
+  const reason = violation === 'limits' ? 'schema-limits' : 'schema'
+  return { ...outcome, contested: true, reason: outcome.reason ?? reason }
 }
 
 async function mergeObjects(input: PolicyInput, rules: RecordRules): Promise<PolicyOutcome> {

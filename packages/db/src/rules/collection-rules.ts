@@ -6,6 +6,7 @@ import {
   conflictEntryRef,
   decodeConflictEntry,
   decodeSettings,
+  invalid,
   type JsonValue,
   type RecordRef,
   settingsRef,
@@ -46,7 +47,7 @@ export class CollectionRules {
     return settings
   }
 
-  /** May this value be written here? @throws SCHEMA */
+  /** May this value be written here? @throws SCHEMA, INVALID (too much to check) */
   checkValue({ kind, collection, id }: RecordRef, content: ViewContent): void {
     const { schema } = this.settings(kind, collection)
     if (schema === undefined) return
@@ -55,6 +56,11 @@ export class CollectionRules {
         ? { path: '', rule: 'type', reason: 'bytes follow no schema' }
         : this.#schemas.violationOf(schema, JSON.parse(Buffer.from(content.bytes).toString('utf8')) as JsonValue)
     if (violation === undefined) return
+    if (violation === 'limits')
+      throw invalid(
+        `${collection}/${id}`,
+        'checking the value takes more steps than a schema may: make the value smaller, or the schema simpler',
+      )
     const { path, rule, reason } = violation
     const where = path === '' ? 'the value' : path
     throw new AtollError('SCHEMA', `${collection}/${id}: ${where} ${reason} (${rule})`, {

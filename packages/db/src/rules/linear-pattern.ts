@@ -7,23 +7,29 @@ import { invalid } from '@atolldb/core'
  * version of Unicode.
  */
 export interface LinearPattern {
+  /** Instructions: each character of a text may meet each of them once. */
+  readonly size: number
   test(text: string): boolean
   /** ajv takes patterns of equal text for the same one. */
   toString(): string
 }
 
-/** Instructions of a compiled pattern: each character of the text may meet each of them once. */
 const MAX_INSTRUCTIONS = 500
 const MAX_REPEAT = 500
+/** Groups within groups, well before the stack of any host ends. */
+const MAX_DEPTH = 32
+
+/** A character is told by its code point. */
+type Matches = (character: number) => boolean
 
 type Instruction =
-  | { readonly op: 'take'; readonly matches: (character: string) => boolean }
+  | { readonly op: 'take'; readonly matches: Matches }
   | { op: 'fork'; readonly first: number; second: number }
   | { op: 'jump'; to: number }
   | { readonly op: 'start' | 'end' | 'edge' | 'inside' | 'done' }
 
 type Node =
-  | { readonly type: 'take'; readonly matches: (character: string) => boolean }
+  | { readonly type: 'take'; readonly matches: Matches }
   | { readonly type: 'assert'; readonly op: 'start' | 'end' | 'edge' | 'inside' }
   | { readonly type: 'sequence'; readonly items: readonly Node[] }
   | { readonly type: 'choice'; readonly branches: readonly Node[] }
@@ -35,7 +41,8 @@ export function linearPattern(pattern: string): LinearPattern {
   const program: Instruction[] = []
   compile(new PatternReader(pattern).read(), program)
   program.push({ op: 'done' })
-  return { test: text => run(program, Array.from(text)), toString: () => `/${pattern}/u` }
+  const machine = new Machine(program)
+  return { size: program.length, test: text => machine.finds(text), toString: () => `/${pattern}/u` }
 }
 // Wanted by ajv for code that it writes to files; ours stays in memory.
 linearPattern.code = 'linearPattern'
@@ -58,6 +65,7 @@ class PatternReader {
   readonly #characters: readonly string[]
   readonly #pattern: string
   #at = 0
+  #depth = 0
 
   constructor(pattern: string) {
     this.#pattern = pattern
@@ -134,7 +142,9 @@ class PatternReader {
       if (this.#peek(1) !== ':') throw refused(this.#pattern, 'look-around and named groups are not taken')
       this.#at += 2
     }
+    if (++this.#depth > MAX_DEPTH) throw refused(this.#pattern, `groups within groups, more than ${MAX_DEPTH}`)
     const inner = this.#choice()
+    this.#depth--
     this.#at++
     return inner
   }
@@ -160,9 +170,10 @@ class PatternReader {
 }
 
 /** One character, class or escape, as ECMAScript reads it: on one character it takes no time worth speaking of. */
-function oneCharacter(source: string): (character: string) => boolean {
+function oneCharacter(source: string): Matches {
   const expression = new RegExp(`^${source}$`, 'u')
-  return character => expression.test(character)
+  const ofAscii = Array.from({ length: 128 }, (_, character) => expression.test(String.fromCodePoint(character)))
+  return character => (character < 128 ? ofAscii[character]! : expression.test(String.fromCodePoint(character)))
 }
 
 function compile(node: Node, program: Instruction[]): void {
@@ -222,51 +233,75 @@ function compileOptions(item: Node, count: number, program: Instruction[]): void
   for (const fork of forks) fork.second = program.length
 }
 
-/** Is there a match anywhere? All states that the text so far can lead to are followed at once. */
-function run(program: readonly Instruction[], characters: readonly string[]): boolean {
-  let states = new Set<number>()
-  for (let at = 0; at <= characters.length; at++) {
-    const reached = closure(program, [...states, 0], characters, at)
-    if (reached === undefined) return true
-    const character = characters[at]
-    if (character === undefined) return false
-    states = new Set()
-    for (const state of reached) {
-      const instruction = program[state]!
-      if (instruction.op === 'take' && instruction.matches(character)) states.add(state + 1)
+const NO_CHARACTER = -1
+
+/** Follows all states that a text can lead to at once. */
+class Machine {
+  readonly #program: readonly Instruction[]
+  /** States that wait for the next character, each once. */
+  readonly #reached: number[] = []
+  /** The step at which a state was reached last. */
+  readonly #reachedAt: Uint32Array
+  readonly #pending: number[] = []
+  #step = 0
+
+  constructor(program: readonly Instruction[]) {
+    this.#program = program
+    this.#reachedAt = new Uint32Array(program.length)
+  }
+
+  /** Is there a match anywhere? */
+  finds(text: string): boolean {
+    this.#reachedAt.fill(0)
+    this.#step = 0
+    let taken: number[] = []
+    let last = NO_CHARACTER
+    for (let at = 0; ;) {
+      const next = text.codePointAt(at) ?? NO_CHARACTER
+      this.#step++
+      this.#reached.length = 0
+      for (const state of taken) if (this.#reach(state, last, next)) return true
+      if (this.#reach(0, last, next)) return true
+      if (next === NO_CHARACTER) return false
+      taken = []
+      for (const state of this.#reached) {
+        const instruction = this.#program[state]!
+        if (instruction.op === 'take' && instruction.matches(next)) taken.push(state + 1)
+      }
+      at += next > 0xffff ? 2 : 1
+      last = next
     }
   }
-  return false
-}
 
-/** What can be reached without taking a character; undefined when that is the end of the pattern. */
-function closure(
-  program: readonly Instruction[],
-  from: readonly number[],
-  characters: readonly string[],
-  at: number,
-): ReadonlySet<number> | undefined {
-  const reached = new Set<number>()
-  const pending = [...from]
-  for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
-    if (reached.has(state)) continue
-    reached.add(state)
-    const instruction = program[state]!
-    if (instruction.op === 'done') return undefined
-    if (instruction.op === 'jump') pending.push(instruction.to)
-    else if (instruction.op === 'fork') pending.push(instruction.first, instruction.second)
-    else if (instruction.op !== 'take' && holds(instruction.op, characters, at)) pending.push(state + 1)
+  /** Adds what can be reached without taking a character; true when that is the end of the pattern. */
+  #reach(from: number, last: number, next: number): boolean {
+    const pending = this.#pending
+    pending.length = 0
+    pending.push(from)
+    for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
+      if (this.#reachedAt[state] === this.#step) continue
+      this.#reachedAt[state] = this.#step
+      const instruction = this.#program[state]!
+      if (instruction.op === 'done') return true
+      if (instruction.op === 'take') this.#reached.push(state)
+      else if (instruction.op === 'jump') pending.push(instruction.to)
+      else if (instruction.op === 'fork') pending.push(instruction.first, instruction.second)
+      else if (holds(instruction.op, last, next)) pending.push(state + 1)
+    }
+    return false
   }
-  return reached
 }
 
-function holds(op: 'start' | 'end' | 'edge' | 'inside', characters: readonly string[], at: number): boolean {
-  if (op === 'start') return at === 0
-  if (op === 'end') return at === characters.length
-  const isEdge = isWord(characters[at - 1]) !== isWord(characters[at])
+/** Between the last character and the next. */
+function holds(op: 'start' | 'end' | 'edge' | 'inside', last: number, next: number): boolean {
+  if (op === 'start') return last === NO_CHARACTER
+  if (op === 'end') return next === NO_CHARACTER
+  const isEdge = isWord(last) !== isWord(next)
   return (op === 'edge') === isEdge
 }
 
-function isWord(character: string | undefined): boolean {
-  return character !== undefined && /^\w$/.test(character)
+const isWordCharacter = oneCharacter('\\w')
+
+function isWord(character: number): boolean {
+  return character !== NO_CHARACTER && isWordCharacter(character)
 }

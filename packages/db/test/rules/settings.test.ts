@@ -178,4 +178,19 @@ describe('what concurrent writes come to', () => {
     expect(await b.object('farms').get('north')).toEqual(merged)
     expect(conflictEntry(nodes[0]!, 'north')).toMatchObject({ contested: true, reason: 'schema' })
   })
+
+  test('a value that takes too many steps to check is refused where it is written; merged it is kept, and contested', async () => {
+    const nodes = await openCluster(new MemoryNetwork(), 2)
+    const [{ db: a }, { db: b }] = nodes as [TestNode, TestNode]
+    await a.configure('farms', { schema: { additionalProperties: { pattern: '^[a-z]*$' } } })
+    const half = 'a'.repeat(100_000)
+    const tooMuch = a.object('farms').put('north', { by0: half, by1: half })
+    await expect(tooMuch).rejects.toMatchObject({ code: 'INVALID', message: /steps/ })
+    await a.object('farms').put('north', {})
+    await settled(...nodes)
+    await apart(nodes, (db, i) => db.object('farms').patch('north', { [`by${i}`]: half }))
+    expect(await b.object('farms').get('north')).toEqual({ by0: half, by1: half })
+    for (const node of nodes)
+      expect(conflictEntry(node, 'north')).toMatchObject({ contested: true, reason: 'schema-limits' })
+  })
 })
