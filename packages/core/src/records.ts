@@ -13,6 +13,11 @@ export interface RecordVersion {
   readonly version: ObjectId
 }
 
+/** Is it the same, or absent, in both places? */
+export function sameContent(a: RecordVersion | undefined, b: RecordVersion | undefined): boolean {
+  return a?.version === b?.version && a?.format === b?.format
+}
+
 /** A record's content with its bytes: canonical JSON (RFC 8785, no newline) or raw. */
 export interface RecordContent extends RecordVersion {
   readonly bytes: Uint8Array

@@ -5,10 +5,9 @@ import type { ObjectReader } from '../contracts/object-store.ts'
 import type { CommitId, RecordRef } from '../ids.ts'
 import { recordKey } from '../ids.ts'
 import { lookupRecord } from '../layout/index.ts'
-import type { StoredContent } from '../records.ts'
+import { sameContent, type StoredContent } from '../records.ts'
 import { conflictEntryRef } from './conflict-entry.ts'
 import type { MergeContext } from './merge-context.ts'
-import { sameContent } from './policies.ts'
 
 export type CommonValueContext = Omit<MergeContext, 'store'> & { readonly store: ObjectReader }
 

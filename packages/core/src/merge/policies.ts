@@ -1,7 +1,7 @@
 import { assert } from '../errors.ts'
 import type { RuleRunner } from '../contracts/rule-runner.ts'
 import { parseCanonicalJson } from '../json/index.ts'
-import type { StoredContent } from '../records.ts'
+import { sameContent, type StoredContent } from '../records.ts'
 import { scriptOf } from '../settings/collection-settings.ts'
 import type { CollectionSettings } from '../settings/collection-settings.ts'
 import { decodeUtf8 } from '../text.ts'
@@ -77,10 +77,6 @@ const mergeLines: Policy = async ({ versions }) => {
 function latestOf(shown: readonly Version[], versions: readonly Version[]): PolicyOutcome {
   const content = shown.at(-1)?.content
   return { content, contested: versions.some(version => !sameContent(version.content, content)) }
-}
-
-export function sameContent(a: StoredContent | undefined, b: StoredContent | undefined): boolean {
-  return a?.version === b?.version && a?.format === b?.format
 }
 
 async function holdsJsonObject(input: PolicyInput, content: StoredContent): Promise<boolean> {

@@ -5,6 +5,7 @@ import {
   type ObjectId,
   type ObjectReader,
   type RecordDifference,
+  sameContent,
   type StoredContent,
 } from '@atolldb/core'
 import type { RecordChange, StoredValue } from '../api/history.ts'
@@ -23,7 +24,7 @@ export async function* recordDifferences(
       const ref = { kind, collection, id: id! }
       const was = await lookupRecord(reader, before, ref)
       const is = await lookupRecord(reader, after, ref)
-      if (was?.version !== is?.version || was?.format !== is?.format) yield { ...ref, before: was, after: is }
+      if (!sameContent(was, is)) yield { ...ref, before: was, after: is }
     }
     return
   }

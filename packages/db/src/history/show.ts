@@ -1,4 +1,4 @@
-import { type CommitGraph, type GraphNode, lookupRecord, type ObjectReader } from '@atolldb/core'
+import { type CommitGraph, type GraphNode, lookupRecord, type ObjectReader, sameContent } from '@atolldb/core'
 import type { RecordChange, ShownCommit } from '../api/history.ts'
 import { toLogEntry } from './log.ts'
 import { loadRecordChange, recordDifferences } from './record-changes.ts'
@@ -18,8 +18,7 @@ async function* changesOf(
     const { after } = difference
     let isOwn = true
     for (const { tree } of others) {
-      const there = await lookupRecord(reader, tree, difference)
-      isOwn &&= there?.version !== after?.version || there?.format !== after?.format
+      isOwn &&= !sameContent(await lookupRecord(reader, tree, difference), after)
     }
     if (isOwn) yield await loadRecordChange(reader, difference)
   }
