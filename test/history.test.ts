@@ -103,9 +103,25 @@ test('the feed by long poll goes on where it was, and waits for what comes', asy
   await client.object<unknown>('farms').put('photo', new Uint8Array([7]))
   expect((await waiting).value).toMatchObject({ id: 'photo', value: new Uint8Array([7]) })
   await next.return?.()
-  const idle = (await (await call(`/v1/changes?since=${first!.cursor}&object=barns&wait=30`)).json()) as object
-  expect(idle).toMatchObject({ changes: [] })
+  const answer = await call(`/v1/changes?since=${first!.cursor}&object=barns&wait=30`)
+  const idle = (await answer.json()) as { changes: unknown[]; cursor: string }
+  expect(idle.changes).toEqual([])
+  // Whoever asks for what is quiet need not be asked about all that is not again.
+  expect(await collected(db.changes({ since: idle.cursor, live: false }))).toEqual([])
   expect((await call('/v1/changes?since=nonsense')).status).toBe(400)
+})
+
+test('a batch larger than a poll is told whole, and the next poll goes on behind it', async () => {
+  const since = await client.cursor()
+  await db.batch(tx => {
+    for (const id of ['a', 'b', 'c']) tx.object('farms').put(id, 1)
+  })
+  const answer = (await (await call(`/v1/changes?since=${since}&limit=2&wait=0`)).json()) as {
+    changes: unknown[]
+    cursor: string
+  }
+  expect(answer.changes).toHaveLength(3)
+  expect(await collected(db.changes({ since: answer.cursor, live: false }))).toEqual([])
 })
 
 test('the feed as server-sent events takes up at Last-Event-ID', async () => {

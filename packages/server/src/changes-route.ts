@@ -19,7 +19,7 @@ const encoder = new TextEncoder()
  * With `Accept: text/event-stream` as server-sent events (`id` is the cursor, `data` the change; `Last-Event-ID` goes before
  * `since`; a comment every 20 s; an event `error` with a problem at the end of a feed that broke). Else by long poll:
  * `{ changes, cursor }` as soon as there is one, or with none after `wait` milliseconds (default 20,000, 0 for at once);
- * the next poll goes on `since` that cursor.
+ * the next poll goes on `since` that cursor. A batch is told whole, even beyond `limit`.
  */
 export function routeChanges(app: Hono, db: Database): void {
   app.get('/v1/changes', async c => {
@@ -51,15 +51,20 @@ async function poll(
     cursor = next
     changes.push(feedChangeShape({ ...change, cursor: next }))
   }
+  // Where nothing of the scope is told up to here, the next poll need not look at it again.
+  const reached = db.cursor()
   const there = { ...scope, since, live: false, signal }
   for await (const change of db.changes(there)) {
     take(change)
-    if (changes.length === limit) break
+    // Within a batch the place does not move on: whoever came back to it would be told the same again.
+    if (changes.length >= limit && cursor !== since) break
   }
-  if (changes.length > 0 || wait === 0) return { changes, cursor }
+  if (changes.length > 0) return { changes, cursor }
+  cursor = reached
+  if (wait === 0) return { changes, cursor }
   const over = AbortSignal.timeout(wait)
   try {
-    for await (const change of db.changes({ ...scope, since, signal: AbortSignal.any([signal, over]) })) {
+    for await (const change of db.changes({ ...scope, since: reached, signal: AbortSignal.any([signal, over]) })) {
       take(change)
       break
     }
