@@ -115,6 +115,10 @@ describe('/v1/conflicts', () => {
       expect(await client.conflicts().resolve(target, outcome)).toEqual(expected)
     }
     expect(calls).toEqual(outcomes.map(outcome => ({ target, outcome })))
+    // As the settings of a collection are listed.
+    const settings = { kind: 'objects', collection: '.atoll.collections', id: 'objects/farms' } as const
+    await client.conflicts().resolve(settings, { take: 'ours' })
+    expect(calls.at(-1)).toEqual({ target: settings, outcome: { take: 'ours' } })
     await client.conflicts().resolve(found, { take: 'ours' })
     expect(calls.at(-1)).toEqual({ target: { ...target, version }, outcome: { take: 'ours' } })
   })

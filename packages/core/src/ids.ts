@@ -62,12 +62,20 @@ export function parseNodeId(text: string): NodeId {
   return text as NodeId
 }
 
+const reservedPrefix = '.atoll.'
+
+/** Is it the name of one of Atoll's own collections? Users read them, and never write to them as such. */
+export function isReservedCollection(name: string): boolean {
+  return name.startsWith(reservedPrefix)
+}
+
 /** The name of a user's collection. @throws INVALID */
 export function parseCollectionName(text: unknown): CollectionName {
   if (typeof text !== 'string') throw invalid('collection name', 'must be a string')
   if (text.length > MAX_COLLECTION_NAME_LENGTH)
     throw invalid('collection name', `longer than ${MAX_COLLECTION_NAME_LENGTH} characters`)
-  if (text.startsWith('.atoll.')) throw invalid('collection name', 'names that start with .atoll. are reserved')
+  if (isReservedCollection(text))
+    throw invalid('collection name', `names that start with ${reservedPrefix} are reserved`)
   if (!collectionNamePattern.test(text))
     throw invalid('collection name', `${JSON.stringify(text)} must match [a-z0-9][a-z0-9._-]{0,63}`)
   return text as CollectionName

@@ -33,14 +33,16 @@ import type {
   ShownCommit,
   Snapshot,
 } from './api/history.ts'
-import type { CollectionConfiguration, Scripts, SettingsChange, SettingsOptions } from './api/settings.ts'
+import type { Scripts, SettingsChange, SettingsOptions } from './api/settings.ts'
 import type { CollectionInfo, PeerStatus, Status } from './api/status.ts'
 import { dropCollection } from './collections/drop.ts'
 import { StoredListCollection } from './collections/list-collection.ts'
 import { StoredObjectCollection } from './collections/object-collection.ts'
 import { StoreTransaction } from './collections/transaction.ts'
 import { MemoryTupleCollection } from './collections/tuple-collection.ts'
+import type { StoredConfiguration } from './collections/configuration.ts'
 import { StoredConflicts } from './conflicts/conflicts.ts'
+import type { ReservedContent } from './conflicts/outcome.ts'
 import type { SettingsFile } from './directory/settings.ts'
 import type { Branch } from './engine/branch.ts'
 import type { Compactor } from './engine/compactor.ts'
@@ -71,7 +73,7 @@ export interface NodeParts {
   readonly compactor: Compactor
   readonly feed: Feed
   readonly replicator: Replicator | undefined
-  readonly configuration: CollectionConfiguration
+  readonly configuration: StoredConfiguration
   readonly nextListId: () => RecordId
   readonly statusParts: StatusParts
   /** Called whenever something that status shows may have changed. Returns the undo. */
@@ -226,8 +228,9 @@ export class NodeDatabase implements Database {
 
   conflicts(options: ConflictsOptions = {}): Conflicts {
     this.#assertOpen()
-    const { store, repository, graph, changeLists: changes, node } = this.#parts
-    return new StoredConflicts({ store, repository, graph, changes, node }, options)
+    const { store, repository, graph, changeLists: changes, node, configuration } = this.#parts
+    const reservedContent: ReservedContent = (ref, value) => configuration.contentOf(ref, value)
+    return new StoredConflicts({ store, repository, graph, changes, node, reservedContent }, options)
   }
 
   async status(): Promise<Status> {

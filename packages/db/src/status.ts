@@ -1,4 +1,4 @@
-import { type CommitId, decodeConflictEntry, isAtollError } from '@atolldb/core'
+import { type CommitId, decodeConflictEntry, isAtollError, isReservedCollection } from '@atolldb/core'
 import type { FileDamage } from '@atolldb/git'
 import type { CollectionInfo, Status } from './api/status.ts'
 import type { RecordStore } from './engine/record-store.ts'
@@ -24,7 +24,7 @@ const CONFLICTS = '.atoll.conflicts.'
 export async function userCollections(store: RecordStore): Promise<CollectionInfo[]> {
   const all = await store.collections()
   return all
-    .filter(({ collection }) => !collection.startsWith('.atoll.'))
+    .filter(({ collection }) => !isReservedCollection(collection))
     .map(({ kind, collection, records }) => ({ name: collection, kind, records }))
     .toSorted((a, b) => (a.name < b.name || (a.name === b.name && a.kind < b.kind) ? -1 : 1))
 }

@@ -1,5 +1,6 @@
 import { assert } from '../errors.ts'
 import type { RuleRunner } from '../contracts/rule-runner.ts'
+import { isReservedCollection } from '../ids.ts'
 import { parseCanonicalJson } from '../json/index.ts'
 import { sameContent, type StoredContent } from '../records.ts'
 import { scriptOf } from '../settings/collection-settings.ts'
@@ -22,7 +23,7 @@ export interface RecordRules {
  * schema, or takes too much to check, stays, and is contested. Collections of Atoll's own have neither settings nor schema.
  */
 export async function mergeVersions(input: PolicyInput, rules: RecordRules): Promise<PolicyOutcome> {
-  if (input.ref.collection.startsWith('.atoll.')) return takeLatest(input)
+  if (isReservedCollection(input.ref.collection)) return takeLatest(input)
   const outcome = input.ref.kind === 'lists' ? await mergeLines(input) : await mergeObjects(input, rules)
   const { schema } = rules.settings
   if (schema === undefined || outcome.content?.format !== 'json') return outcome

@@ -38,7 +38,11 @@ export interface Conflict {
   readonly chosen: unknown
 }
 
-/** Names a record in conflict; with `version`, the conflict that was looked at. A {@link Conflict} names itself. */
+/**
+ * Names a record in conflict; with `version`, the conflict that was looked at. A {@link Conflict} names itself. Settings of a
+ * collection are the record `objects/farms` or `lists/readings` of the Object `.atoll.collections`, a script is that of its name
+ * in `.atoll.scripts`.
+ */
 export interface ConflictTarget {
   /** Default `objects`. */
   readonly kind?: CollectionKind
@@ -49,7 +53,8 @@ export interface ConflictTarget {
 
 /**
  * How a conflict ends. `ours` is the latest of the versions that this node wrote; `theirs` is the other one where there are two,
- * and one of them is ours; `chosen` is what the record is meanwhile. A commit names the version that it wrote.
+ * and one of them is ours; `chosen` is what the record is meanwhile. A commit names the version that it wrote. A value for
+ * settings is all of them, for a script its source.
  */
 export type ConflictOutcome =
   | { readonly take: 'ours' | 'theirs' | 'chosen' }
@@ -88,7 +93,8 @@ export interface Conflicts extends AsyncIterable<Conflict> {
    * Settles the conflict with a write that supersedes all its versions, also where the value stays; durable when it resolves.
    *
    * @throws MISSING when the record is in no conflict, CONFLICT when the one that was looked at is another one by now or gone,
-   * INVALID when there is no such version, UNSUPPORTED for another value of a List record, TOO_LARGE
+   * INVALID when there is no such version, UNSUPPORTED for another value of a List record, TOO_LARGE; for a value of settings or
+   * a script also what `configure` and `scripts.put` throw
    */
   resolve(target: ConflictTarget, outcome: ConflictOutcome, options?: WriteOptions): Promise<ConflictResolved>
 }

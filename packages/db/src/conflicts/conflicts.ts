@@ -2,9 +2,9 @@ import {
   AtollError,
   type NodeId,
   parseCollectionKind,
-  parseCollectionName,
   parseListRecordId,
   parseRecordId,
+  parseStoredCollectionName,
   type RecordRef,
 } from '@atolldb/core'
 import type { WriteOptions } from '../api/collections.ts'
@@ -20,22 +20,25 @@ import { recordChanges } from '../collections/writes.ts'
 import { contentVersion } from '../engine/content.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import { ConflictReader, type ConflictReaderParts, type FoundConflict, isUnchanged } from './conflict-reader.ts'
-import { outcomeContent } from './outcome.ts'
+import { outcomeContent, type ReservedContent } from './outcome.ts'
 
 export interface ConflictsParts extends ConflictReaderParts {
   readonly node: NodeId
+  readonly reservedContent: ReservedContent
 }
 
 /** The records in conflict of a node. */
 export class StoredConflicts implements Conflicts {
   readonly #store: RecordStore
   readonly #node: NodeId
+  readonly #reservedContent: ReservedContent
   readonly #reader: ConflictReader
   readonly #options: ConflictsOptions
 
   constructor(parts: ConflictsParts, options: ConflictsOptions) {
     this.#store = parts.store
     this.#node = parts.node
+    this.#reservedContent = parts.reservedContent
     this.#reader = new ConflictReader(parts)
     this.#options = checkOptions(options)
   }
@@ -66,7 +69,11 @@ export class StoredConflicts implements Conflicts {
     if (target.version !== undefined && found?.version !== target.version) throw outdated(ref, target.version, found)
     if (found === undefined)
       throw new AtollError('MISSING', `${nameOf(ref)} is in no conflict`, { what: 'conflict', id: ref.id })
-    const content = await outcomeContent(this.#reader, found, outcome, this.#node)
+    const content = await outcomeContent(found, outcome, {
+      reader: this.#reader,
+      node: this.#node,
+      reservedContent: this.#reservedContent,
+    })
     return this.#store.write(() => {
       // What the outcome was made of must be what it replaces.
       if (!isUnchanged(this.#store, found)) throw outdated(ref, found.version, undefined)
@@ -76,18 +83,18 @@ export class StoredConflicts implements Conflicts {
   }
 }
 
-/** @throws INVALID */
+/** Settings and scripts are in conflict too, so Atoll's own collections are named as the users' are. @throws INVALID */
 function targetRef({ kind = 'objects', collection, id }: ConflictTarget): RecordRef {
   return {
     kind: parseCollectionKind(kind),
-    collection: parseCollectionName(collection),
+    collection: parseStoredCollectionName(collection),
     id: kind === 'lists' ? parseListRecordId(id) : parseRecordId(id),
   }
 }
 
 /** @throws INVALID */
 function checkOptions(options: ConflictsOptions): ConflictsOptions {
-  if (options.collection !== undefined) parseCollectionName(options.collection)
+  if (options.collection !== undefined) parseStoredCollectionName(options.collection)
   if (options.kind !== undefined) parseCollectionKind(options.kind)
   return options
 }

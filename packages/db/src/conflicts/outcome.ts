@@ -1,23 +1,33 @@
-import { AtollError, invalid, type NodeId } from '@atolldb/core'
+import { AtollError, invalid, isReservedCollection, type NodeId, type RecordRef } from '@atolldb/core'
 import type { ConflictOutcome } from '../api/conflicts.ts'
 import { MIN_PREFIX_LENGTH } from '../history/commit-names.ts'
 import { contentVersion, valueToContent } from '../engine/content.ts'
 import type { ViewContent } from '../view/encoding.ts'
 import type { ConflictReader, FoundConflict, FoundVersion } from './conflict-reader.ts'
 
+/** The content of a whole value for a record of Atoll's own, which has rules of its own. */
+export type ReservedContent = (ref: RecordRef, value: unknown) => Promise<ViewContent | undefined>
+
+export interface OutcomeParts {
+  readonly reader: ConflictReader
+  readonly node: NodeId
+  readonly reservedContent: ReservedContent
+}
+
 /**
  * What a record becomes by the outcome of its conflict; undefined: it is deleted.
- * @throws INVALID when there is no such version, UNSUPPORTED for another value of a List record, TOO_LARGE
+ * @throws INVALID when there is no such version, UNSUPPORTED for another value of a List record, TOO_LARGE; for settings and
+ * scripts, what `configure` and `scripts.put` throw
  */
 export async function outcomeContent(
-  reader: ConflictReader,
   found: FoundConflict,
   outcome: ConflictOutcome,
-  node: NodeId,
+  { reader, node, reservedContent }: OutcomeParts,
 ): Promise<ViewContent | undefined> {
   checkForm(outcome)
   if ('delete' in outcome) return undefined
   if ('take' in outcome && outcome.take === 'chosen') return found.chosen
+  if ('value' in outcome && isReservedCollection(found.ref.collection)) return reservedContent(found.ref, outcome.value)
   const content =
     'value' in outcome ? valueToContent(outcome.value) : pick(await reader.versions(found), outcome, node).content
   checkList(found, content)

@@ -3,6 +3,7 @@ import {
   type CollectionName,
   invalid,
   isAtollError,
+  isReservedCollection,
   parseCollectionKind,
   parseListRecordId,
   parseRecordId,
@@ -62,7 +63,7 @@ export function scopeHasCollection(
   kind: CollectionKind,
   collection: CollectionName,
 ): boolean {
-  if (scope === undefined) return !collection.startsWith('.atoll.')
+  if (scope === undefined) return !isReservedCollection(collection)
   return scope.some(part => part.kind === kind && part.collection === collection)
 }
 

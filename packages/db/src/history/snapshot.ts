@@ -1,5 +1,6 @@
 import {
   type GraphNode,
+  isReservedCollection,
   type JsonValue,
   listCollections,
   type ObjectReader,
@@ -20,7 +21,7 @@ export function snapshotOf(reader: ObjectReader, { id: commit, clock, tree }: Gr
     async collections() {
       const all = await listCollections(reader, tree)
       return all
-        .filter(({ collection }) => !collection.startsWith('.atoll.'))
+        .filter(({ collection }) => !isReservedCollection(collection))
         .map(({ kind, collection }) => ({ kind, name: collection }))
         .toSorted((a, b) => (a.name < b.name || (a.name === b.name && a.kind < b.kind) ? -1 : 1))
     },

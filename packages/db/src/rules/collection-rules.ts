@@ -20,7 +20,8 @@ export interface CurrentRecords {
   mayHaveRecords(kind: CollectionKind, collection: CollectionName): boolean
 }
 
-const settingsCollection = settingsRef('objects', '' as CollectionName).collection
+/** Where the settings of all collections are. */
+export const settingsCollection = settingsRef('objects', '' as CollectionName).collection
 
 /** What the settings of collections demand of local writes. What comes from elsewhere is never refused for them. */
 export class CollectionRules {

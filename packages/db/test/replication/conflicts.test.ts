@@ -278,3 +278,88 @@ describe('resolve', () => {
     expect(await list(second, true)).toEqual([])
   })
 })
+
+describe('conflicts of settings and scripts', () => {
+  const settings = { collection: '.atoll.collections', id: 'objects/farms' }
+  const script = { collection: '.atoll.scripts', id: 'sum' }
+  const configured = (): Promise<[TestNode, TestNode]> =>
+    apart(put(0), [
+      ({ db }) => db.configure('farms', { policy: 'keep' }),
+      ({ db }) => db.configure('farms', { policy: 'latest' }),
+    ])
+  const scripted = (): Promise<[TestNode, TestNode]> =>
+    apart(put(0), [({ db }) => db.scripts.put('sum', '() => 1'), ({ db }) => db.scripts.put('sum', '() => 2')])
+
+  it('are listed, and looked at as they are listed', async () => {
+    const [first, second] = await configured()
+    const [conflict] = await list(first)
+    expect(conflict).toMatchObject({
+      kind: 'objects',
+      ...settings,
+      base: undefined,
+      versions: [{ value: { policy: 'keep' } }, { value: { policy: 'latest' } }],
+      chosen: { policy: 'latest' },
+    })
+    expect(await second.db.conflicts().get(conflict!)).toEqual(conflict)
+    const names: string[] = []
+    for await (const { id } of first.db.conflicts({ collection: settings.collection })) names.push(id)
+    expect(names).toEqual([settings.id])
+  })
+
+  const outcomes: [string, ConflictOutcome, object][] = [
+    ['ours', { take: 'ours' }, { policy: 'keep' }],
+    ['theirs', { take: 'theirs' }, { policy: 'latest' }],
+    ['what is chosen', { take: 'chosen' }, { policy: 'latest' }],
+    ['a value', { value: { schema: { type: 'object' } } }, { schema: { type: 'object' } }],
+    ['no settings', { value: {} }, {}],
+    ['a delete', { delete: true }, {}],
+  ]
+  it.each(outcomes)('are settled by %s, for every node', async (_name, outcome, expected) => {
+    const [first, second] = await configured()
+    const [conflict] = await list(first)
+    await first.db.conflicts().resolve(conflict!, outcome)
+    await first.db.flush()
+    await settled(first, second)
+    for (const { db } of [first, second]) expect(await db.settings('farms')).toEqual(expected)
+    for (const node of [first, second]) expect(await list(node, true)).toEqual([])
+    fsck(second)
+  })
+
+  it('are settled by a commit, and by configure', async () => {
+    const [first, second] = await configured()
+    const [conflict] = await list(first)
+    await first.db.conflicts().resolve(settings, { commit: conflict!.versions[0]!.commit })
+    expect(await first.db.settings('farms')).toEqual({ policy: 'keep' })
+    await second.db.configure('farms', { policy: 'latest' })
+    expect(await list(second, true)).toEqual([])
+  })
+
+  it('take no value that configure would not take', async () => {
+    const [first] = await configured()
+    const refused: [unknown, string][] = [
+      [{ policy: 'newest' }, 'INVALID'],
+      [{ crop: 'rye' }, 'INVALID'],
+      [{ schema: { type: 'nothing' } }, 'INVALID'],
+      [{ schema: { title: 'x'.repeat(2 ** 17) } }, 'TOO_LARGE'],
+      [{ policy: 'script:none' }, 'MISSING'],
+      [new Uint8Array(), 'INVALID'],
+      [7, 'INVALID'],
+    ]
+    for (const [value, code] of refused)
+      await expect(first.db.conflicts().resolve(settings, { value })).rejects.toMatchObject({ code })
+    expect(await list(first)).toHaveLength(1)
+  })
+
+  it('of scripts end with one of them, or with another that is a function', async () => {
+    const [first, second] = await scripted()
+    const conflicts = first.db.conflicts()
+    expect(await list(first)).toMatchObject([{ ...script, chosen: new TextEncoder().encode('() => 2') }])
+    for (const value of ['42', { n: 1 }, new Uint8Array([0xff])])
+      await expect(conflicts.resolve(script, { value })).rejects.toMatchObject({ code: 'INVALID' })
+    await conflicts.resolve(script, { value: Buffer.from('() => 3') })
+    await first.db.flush()
+    await settled(first, second)
+    expect(await second.db.scripts.get('sum')).toBe('() => 3')
+    expect(await list(second, true)).toEqual([])
+  })
+})
