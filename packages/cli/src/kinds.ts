@@ -15,6 +15,16 @@ export async function resolveKind(state: CollectionsState, name: string, list: b
   return kinds.has('lists') && !kinds.has('objects') ? 'lists' : 'objects'
 }
 
+export function missingCollection(name: string): AtollError<'MISSING'> {
+  return new AtollError('MISSING', `there is no collection ${name}`, { what: 'collection', id: name })
+}
+
+/** Is there one of that name, of either kind or of the List's? */
+export async function hasCollection(client: Client, name: string, list: boolean | undefined): Promise<boolean> {
+  const kinds = await kindsOf(client, name)
+  return list === true ? kinds.has('lists') : kinds.size > 0
+}
+
 /** Refuses to write to a name that is in use for the other kind only: that is nearly always a slip. @throws UNSUPPORTED */
 export async function checkKind(client: Client, name: string, wanted: Kind): Promise<void> {
   const kinds = await kindsOf(client, name)

@@ -21,6 +21,7 @@ const commands = {
   ls: async () => (await import('./commands/ls.ts')).addLs,
   log: async () => (await import('./commands/log.ts')).addLog,
   conflicts: async () => (await import('./commands/conflicts.ts')).addConflicts,
+  at: async () => (await import('./commands/at.ts')).addAt,
   show: async () => (await import('./commands/show.ts')).addShow,
   diff: async () => (await import('./commands/diff.ts')).addDiff,
   refs: async () => (await import('./commands/refs.ts')).addRefs,

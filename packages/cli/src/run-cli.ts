@@ -31,6 +31,5 @@ function reportError(error: unknown, io: Io): number {
   io.stderr.write(`atoll: ${printable(message)} (${failure.code})\n`)
   const hint = error instanceof ImportStopped ? error.hint : failureHint(failure)
   if (hint !== undefined) io.stderr.write(`hint: ${printable(hint)}\n`)
-  // What was typed was right: what is in the file was not.
-  return error instanceof ImportStopped ? EXIT_ERROR : codeToExitCode(failure.code)
+  return codeToExitCode(failure.code)
 }

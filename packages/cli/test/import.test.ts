@@ -46,7 +46,7 @@ it('stops at the first bad row, says its line and what was kept', async () => {
   const file = join(parent, 'rows.csv')
   await writeFile(file, ['id,name', ...rows, '7,again', '2000,y'].join('\n'))
   const { code, stderr } = await run(['import', 'rows', file, '--id', 'id'])
-  expect(code).toBe(1)
+  expect(code).toBe(2)
   expect(stderr).toContain('line 1502')
   expect(stderr).toContain('line 9')
   expect(stderr).toContain('1000 records')

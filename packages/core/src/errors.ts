@@ -13,8 +13,11 @@ export interface ErrorDataByCode {
   EXISTS: { collection: string; id: string }
   /** `update` or `patch` of a record that does not exist, or a name that must exist and does not. */
   MISSING: { what: string; id?: string }
-  /** A compare (`ifVersion`, a transaction's reads, a ref's previous value) failed. */
-  CONFLICT: { what: string; expected?: string; actual?: string }
+  /**
+   * A compare (`ifVersion`, a transaction's reads, a ref's previous value) failed. `subject` is there where it was not a record's
+   * version: the conflict to be resolved, one that its collection keeps until it is resolved, or a ref.
+   */
+  CONFLICT: { what: string; expected?: string; actual?: string; subject?: 'conflict' | 'kept-conflict' | 'ref' }
   /** A value breaks the schema of its collection; `path` is a JSON Pointer into the value, `rule` the keyword. */
   SCHEMA: { collection: string; id: string; path: string; rule: string; reason: string }
   /** The operation does not exist for this kind of collection. */

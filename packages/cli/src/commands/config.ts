@@ -1,9 +1,11 @@
 import { AtollError, invalid } from '@atolldb/core/errors'
-import type { SettingsChange } from '@atolldb/client'
+import type { Client, SettingsChange } from '@atolldb/client'
 import { Option, type Command } from 'commander'
+import { hasCode } from '../failures.ts'
 import { decodeText, readBytesArgument, readJsonArgument } from '../input.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
+import { resolveKind } from '../kinds.ts'
 import { printable, printableJson } from '../output.ts'
 
 interface CollectionOptions {
@@ -21,19 +23,20 @@ export function addConfig(program: Command, io: Io): void {
     .argument('<collection>')
     .option('--list', 'of the List of that name')
     .option('--policy <policy>', 'fields, latest, keep or script:<name>')
-    .option('--schema <file>', 'JSON Schema that values must follow (- for stdin)')
+    .option('--schema <json>', 'JSON Schema that values must follow: itself, or a file of it (- for stdin)')
     .addOption(new Option('--unset <setting...>', 'take settings away').choices(['policy', 'schema']))
     .action(async (collection: string, options: CollectionOptions, command: Command) => {
       const { out, ...invocation } = invocationOf(command, io)
       const change = await readChange(options, io)
-      const kind = options.list === true ? 'lists' : 'objects'
-      const settings = await withConnection({ out, ...invocation }, ({ client }) =>
-        Object.keys(change).length === 0
-          ? client.settings(collection, { kind })
-          : client.configure(collection, change, { kind }),
-      )
-      if (out.json) await out.object({ schema: 'atoll/settings/v1', collection, kind, settings })
-      else await out.line(printableJson(settings, 2))
+      await withConnection({ out, ...invocation }, async ({ client }) => {
+        const kind = await resolveKind(client, collection, options.list)
+        const settings =
+          Object.keys(change).length === 0
+            ? await client.settings(collection, { kind })
+            : await client.configure(collection, change, { kind })
+        if (out.json) await out.object({ schema: 'atoll/settings/v1', collection, kind, settings })
+        else await out.line(printableJson(settings, 2))
+      })
     })
   config
     .command('script')
@@ -48,13 +51,18 @@ export function addConfig(program: Command, io: Io): void {
         if (options.delete === true && (name === undefined || file !== undefined))
           throw invalid('config script', '--delete takes the name of a script')
         const source = file === undefined ? undefined : decodeText(await readBytesArgument(file, io), 'script')
-        await withConnection(invocation, async ({ client: { scripts } }) => {
+        await withConnection(invocation, async ({ client }) => {
+          const { scripts } = client
           if (name === undefined) {
             for (const each of await scripts.list())
               await (out.json ? out.object({ schema: 'atoll/script/v1', name: each }) : out.line(printable(each)))
           } else if (options.delete === true) {
             if (!(await scripts.delete(name))) throw missing(name)
             out.note(`deleted ${printable(name)}`)
+            for (const collection of await collectionsOfScript(client, name))
+              out.note(
+                `${printable(collection)} still has the policy script:${name}: what conflicts there is contested from now on; change that with: atoll config collection ${printable(collection)} --unset policy`,
+              )
           } else if (source !== undefined) {
             await scripts.put(name, source)
             if (out.json) await out.object({ schema: 'atoll/script/v1', name })
@@ -69,10 +77,26 @@ export function addConfig(program: Command, io: Io): void {
     )
 }
 
+/** The Objects whose policy it is, as far as they were ever committed. */
+async function collectionsOfScript(client: Client, script: string): Promise<string[]> {
+  const names: string[] = []
+  try {
+    const then = await client.at((await client.flush()).commit)
+    for await (const [id, settings] of then
+      .object<{ readonly policy?: unknown } | null>('.atoll.collections')
+      .entries())
+      if (settings?.policy === `script:${script}`) names.push(id.replace(/^objects\//, ''))
+  } catch (error) {
+    // Nothing can be committed yet: then it is not known.
+    if (!hasCode(error, 'NO_CLUSTER')) throw error
+  }
+  return names
+}
+
 /** Whether a policy is one is for the node to say. @throws INVALID */
 async function readChange({ policy, schema, unset = [] }: CollectionOptions, io: Io): Promise<SettingsChange> {
-  const text =
-    schema === undefined || schema === '-' ? schema : decodeText(await readBytesArgument(schema, io), 'schema')
+  const isFile = schema !== undefined && schema !== '-' && !schema.trimStart().startsWith('{')
+  const text = isFile ? decodeText(await readBytesArgument(schema, io), 'schema') : schema
   return {
     ...Object.fromEntries(unset.map(setting => [setting, null])),
     ...(policy === undefined ? {} : { policy }),

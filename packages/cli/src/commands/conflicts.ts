@@ -32,11 +32,18 @@ export function addConflicts(program: Command, io: Io): void {
   const conflicts = program
     .command('conflicts')
     .description('list the records where something that someone wrote had to give way')
+    .argument('[list...]', 'what it does without a word')
     .option('--collection <name>', 'of this collection only')
     .option('--list', 'of Lists only')
     .option('--all', 'also those that were merged without loss')
     .option('--limit <n>', 'at most so many')
-    .action(async (options: ListOptions, command: Command) => {
+    .action(async (words: readonly string[], options: ListOptions, command: Command) => {
+      const isList = words.length === 0 || (words.length === 1 && words[0] === 'list')
+      if (!isList)
+        throw invalid(
+          'conflicts',
+          `${words.join(' ')}: take show <collection> <id>, resolve <collection> <id>, or list`,
+        )
       const invocation = invocationOf(command, io)
       const { collection, list, all, limit } = options
       const wanted = {

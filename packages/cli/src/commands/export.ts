@@ -5,6 +5,7 @@ import { valueJson } from '../change-lines.ts'
 import { csvLines, type Entry } from '../export/csv-lines.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
+import { missingCollection } from '../kinds.ts'
 import { readerOf, type ReaderFlags } from '../readers.ts'
 
 interface ExportFlags extends ReaderFlags {
@@ -32,9 +33,18 @@ export function addExport(program: Command, io: Io): void {
         // Columns are found before lines are written: both must be of one state.
         const at = format === 'csv' ? { at: flags.at ?? (await client.flush()).commit } : {}
         const { records } = await readerOf(client, collection, { ...flags, ...at })
+        // A backup of a mistyped name must not pass for one.
+        if (await isEmpty(records)) throw missingCollection(collection)
         for await (const line of exportLines(records, format, id)) await invocation.out.line(line)
       })
     })
+}
+
+/** A collection that has no records is not there. */
+async function isEmpty(records: ReadableClient<unknown>): Promise<boolean> {
+  const ids: string[] = []
+  for await (const id of records.keys({ limit: 1 })) ids.push(id)
+  return ids.length === 0
 }
 
 function exportLines(records: ReadableClient<unknown>, format: string, id = 'id'): AsyncIterable<string> {

@@ -1,11 +1,13 @@
-import type { LogEntry } from '@atolldb/client'
+import type { Client, LogEntry } from '@atolldb/client'
+import { AtollError } from '@atolldb/core/errors'
 import type { Command } from 'commander'
 import { changeJson, changeLine } from '../change-lines.ts'
 import { parseWhole } from '../durations.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
-import { printable, type Output } from '../output.ts'
-import { scopeOf } from '../readers.ts'
+import { hasCollection, missingCollection } from '../kinds.ts'
+import { printable, printableId, type Output } from '../output.ts'
+import { readerOf, scopeOf } from '../readers.ts'
 
 interface LogFlags {
   readonly limit?: string
@@ -32,10 +34,32 @@ export function addLog(program: Command, io: Io): void {
       }
       await withConnection(invocation, async ({ client }) => {
         const scope = scopeOf(collection, id, flags.list)
-        for await (const entry of client.log({ ...options, ...scope }))
+        let isEmpty = true
+        for await (const entry of client.log({ ...options, ...scope })) {
+          isEmpty = false
           await (out.json ? out.object({ schema: 'atoll/log/v1', ...entryJson(entry) }) : printEntry(entry, out))
+        }
+        if (!isEmpty || collection === undefined) return
+        await checkIsThere(client, collection, id, flags.list)
+        out.note('no commit there has it yet; atoll flush makes one of what is pending')
       })
     })
+}
+
+/** What no commit has ever had may have been written since. @throws MISSING */
+async function checkIsThere(
+  client: Client,
+  name: string,
+  id: string | undefined,
+  list: boolean | undefined,
+): Promise<void> {
+  if (id === undefined) {
+    if (!(await hasCollection(client, name, list))) throw missingCollection(name)
+    return
+  }
+  const { records } = await readerOf(client, name, list === undefined ? {} : { list })
+  if (!(await records.has(id)))
+    throw new AtollError('MISSING', `no commit has ${name}/${printableId(id)}`, { what: 'record', id })
 }
 
 async function printEntry(entry: LogEntry, out: Output): Promise<void> {

@@ -1,4 +1,4 @@
-import { AtollError } from '@atolldb/core/errors'
+import { AtollError, invalid } from '@atolldb/core/errors'
 import type { Command } from 'commander'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
@@ -25,7 +25,14 @@ export function addRefs(program: Command, io: Io): void {
             await (out.json ? out.object({ schema: 'atoll/ref/v1', ...ref }) : out.line(`${ref.commit} ${ref.name}`))
           return
         }
-        if (flags.delete === true) return refs.delete(name, flags.previous ?? '')
+        if (flags.delete === true) {
+          if (flags.previous === undefined)
+            throw invalid(
+              '--previous',
+              `is missing: --delete takes what the ref names now, as atoll refs ${name} prints it`,
+            )
+          return refs.delete(name, flags.previous)
+        }
         const ref =
           commit === undefined ? await refs.get(name) : (await refs.update(name, commit, flags.previous)).commit
         if (ref === undefined)

@@ -4,6 +4,7 @@ import { valueJson, valueText } from '../change-lines.ts'
 import { hasCode } from '../failures.ts'
 import { invocationOf, withConnection } from '../invocation.ts'
 import type { Io } from '../io.ts'
+import { hasCollection } from '../kinds.ts'
 import { printable, printableId, type Output } from '../output.ts'
 import { scopeOf } from '../readers.ts'
 
@@ -28,6 +29,10 @@ export function addWatch(program: Command, io: Io): void {
       const undo = io.onEndSignal(() => ended.abort())
       try {
         await withConnection(invocation, async ({ client }) => {
+          if (collection !== undefined && !(await hasCollection(client, collection, list)))
+            out.note(
+              `there is no collection ${printable(collection)}${follow ? ' yet: waiting for its first record' : ''}`,
+            )
           const scope = scopeOf(collection, undefined, list)
           const options = { ...scope, live: follow, signal: ended.signal, ...(since === undefined ? {} : { since }) }
           for await (const change of client.changes(options)) await printChange(change, out)

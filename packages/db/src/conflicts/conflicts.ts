@@ -107,6 +107,7 @@ function outdated(ref: RecordRef, expected: string, found: FoundConflict | undef
   const what = nameOf(ref)
   return new AtollError('CONFLICT', `the conflict of ${what} is not the one that was looked at any more`, {
     what,
+    subject: 'conflict',
     expected,
     ...(found === undefined ? {} : { actual: found.version }),
   })

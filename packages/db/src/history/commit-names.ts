@@ -25,6 +25,7 @@ export interface CommitNamesParts {
 
 export const MIN_PREFIX_LENGTH = 4
 const prefixPattern = new RegExp(`^[0-9a-f]{${MIN_PREFIX_LENGTH},40}$`)
+const shortPrefixPattern = new RegExp(`^[0-9a-f]{1,${MIN_PREFIX_LENGTH - 1}}$`)
 const timePattern = /^@\{(.*)\}$/s
 
 /** Could it be meant as the id of a commit, or the beginning of one? */
@@ -33,9 +34,9 @@ export function looksLikeCommitId(text: string): boolean {
 }
 
 /**
- * The commit that a name means: `main`; an id, or four digits or more that only one commit begins with, or one of
- * `main`'s history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in `main`'s history that is not later; or the name
- * of a ref.
+ * The commit that a name means: `main`; an id, or four digits or more that only one commit begins with, or one of `main`'s
+ * history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in
+ * `main`'s history that is not later; or the name of a ref.
  *
  * @throws MISSING (there is none), INVALID (ambiguous, or no name at all), NO_CLUSTER (nothing was ever committed)
  */
@@ -50,9 +51,23 @@ export async function resolveCommit(parts: CommitNamesParts, name: unknown): Pro
   const id = name.toLowerCase()
   if (isObjectId(id)) return knownCommit(graph, id as CommitId)
   if (looksLikeCommitId(name)) return commitByPrefix(parts, main, id)
-  const named = await readRef(name)
-  if (named === undefined) throw missingCommit(name)
-  return knownCommit(graph, named)
+  const named = await refIfAny(readRef, name)
+  if (named !== undefined) return knownCommit(graph, named)
+  throw shortPrefixPattern.test(id) ? noCommitName(name) : missingCommit(name)
+}
+
+/** @throws INVALID, in words for a commit: that a ref cannot be called so says little to one who meant none */
+async function refIfAny(readRef: CommitNamesParts['readRef'], name: string): Promise<CommitId | undefined> {
+  try {
+    return await readRef(name)
+  } catch (error) {
+    throw isAtollError(error, 'INVALID') ? noCommitName(name) : error
+  }
+}
+
+function noCommitName(name: string): AtollError<'INVALID'> {
+  const forms = `main, an id or the first ${MIN_PREFIX_LENGTH} digits of one or more, a ref, or a moment like @{2 hours ago}`
+  return invalid('commit', `${JSON.stringify(name.slice(0, 80))} names none: take ${forms}`)
 }
 
 async function knownCommit(graph: CommitGraph, id: CommitId): Promise<GraphNode> {

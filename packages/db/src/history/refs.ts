@@ -1,4 +1,4 @@
-import { type CommitId, invalid, isObjectId } from '@atolldb/core'
+import { AtollError, type CommitId, invalid, isAtollError, isObjectId } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { NamedRef, Refs } from '../api/history.ts'
 import { looksLikeCommitId } from './commit-names.ts'
@@ -49,12 +49,27 @@ export class RepositoryRefs implements Refs {
     const ref = REF_PREFIX + parseRefName(name)
     const expected = parsePrevious(previous)
     const commit = await this.#resolve(next)
-    await this.#repository.updateRef(ref, commit, expected === ZERO_ID ? undefined : expected)
+    await named(name, this.#repository.updateRef(ref, commit, expected === ZERO_ID ? undefined : expected))
     return { name, commit }
   }
 
   async delete(name: string, previous: string): Promise<void> {
-    await this.#repository.deleteRef(REF_PREFIX + parseRefName(name), parsePrevious(previous))
+    await named(name, this.#repository.deleteRef(REF_PREFIX + parseRefName(name), parsePrevious(previous)))
+  }
+}
+
+/** A compare that failed is told with the name that the user gave, not with where the ref lies. */
+async function named(name: string, moving: Promise<void>): Promise<void> {
+  try {
+    await moving
+  } catch (error) {
+    if (!isAtollError(error, 'CONFLICT')) throw error
+    const { expected, actual } = error.data
+    const isInTheWay = expected === undefined && actual === undefined
+    const message = isInTheWay
+      ? `there cannot be a ref ${name}: another one is in the way`
+      : `the ref ${name} names ${actual ?? 'nothing'}, not ${expected ?? 'nothing'}`
+    throw new AtollError('CONFLICT', message, { ...error.data, what: name, subject: 'ref' }, { cause: error })
   }
 }
 

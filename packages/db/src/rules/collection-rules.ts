@@ -79,6 +79,7 @@ export class CollectionRules {
     const what = `${ref.collection}/${ref.id}`
     throw new AtollError('CONFLICT', `${what} is in conflict, and its collection keeps that until it is resolved`, {
       what,
+      subject: 'kept-conflict',
     })
   }
 }

@@ -214,7 +214,7 @@ describe('resolve', () => {
     await first.db.object('farms').put('north', { crop: 'rape' })
     await expect(first.db.conflicts().resolve(conflict!, { take: 'ours' })).rejects.toMatchObject({
       code: 'CONFLICT',
-      data: { expected: conflict!.version },
+      data: { expected: conflict!.version, subject: 'conflict' },
     })
     await Promise.all([first.db.online(), second.db.online()])
     await settled(first, second)

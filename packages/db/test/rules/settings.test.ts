@@ -132,7 +132,7 @@ describe('what concurrent writes come to', () => {
     await apart(nodes, (db, i) => db.object('farms').put('north', { [`by${i}`]: i }))
     expect(await a.object('farms').get('north')).toEqual({ by1: 1 })
     expect(conflictEntry(nodes[0]!, 'north')).toMatchObject({ contested: true })
-    const data = { what: 'farms/north' }
+    const data = { what: 'farms/north', subject: 'kept-conflict' }
     await expect(a.object('farms').put('north', {})).rejects.toMatchObject({ code: 'CONFLICT', data })
     await expect(b.object('farms').delete('north')).rejects.toMatchObject({ code: 'CONFLICT', data })
     await expect(a.batch(tx => tx.object('farms').put('north', {}))).rejects.toMatchObject({ code: 'CONFLICT', data })
