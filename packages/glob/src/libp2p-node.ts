@@ -18,10 +18,16 @@ export interface NodeOptions {
   readonly denies: (peer: PeerId) => boolean
 }
 
+export interface BoundListener {
+  /** What was asked for. */
+  readonly address: string
+  readonly listener: Listener
+}
+
 /** A libp2p node that has not started, and what it tells of its listeners. */
 export interface Libp2pNode {
   readonly libp2p: Libp2p<{ identify: Identify; ping: Ping; gossip: Gossip }>
-  readonly listeners: readonly Listener[]
+  readonly listeners: readonly BoundListener[]
   /** Addresses that could not be bound, and why. */
   readonly listenFailures: readonly { readonly address: string; readonly cause: unknown }[]
 }
@@ -33,7 +39,7 @@ const PING_INTERVAL_MS = 10_000
 const PING_TIMEOUT_MS = 20_000
 
 export async function createNode(options: NodeOptions): Promise<Libp2pNode> {
-  const listeners: Listener[] = []
+  const listeners: BoundListener[] = []
   const listenFailures: { address: string; cause: unknown }[] = []
   const libp2p = await createLibp2p({
     start: false,
@@ -99,7 +105,7 @@ function streamMuxer(): StreamMuxerFactory {
  */
 function watchListeners(
   transport: Transport,
-  listeners: Listener[],
+  listeners: BoundListener[],
   failures: { address: string; cause: unknown }[],
 ): Transport {
   const createListener = transport.createListener.bind(transport)
@@ -109,7 +115,7 @@ function watchListeners(
     listener.listen = async address => {
       try {
         await listen(address)
-        listeners.push(listener)
+        listeners.push({ address: address.toString(), listener })
       } catch (cause) {
         failures.push({ address: address.toString(), cause })
         throw cause

@@ -4,6 +4,7 @@ import {
   AtollError,
   HANDSHAKE_TIMEOUT_MS,
   invalid,
+  isAtollError,
   MAX_GLOB_MESSAGE_BYTES,
   MAX_STREAMS_PER_PROTOCOL,
   parseNodeId,
@@ -15,7 +16,7 @@ import {
   type TransportPeer,
 } from '@atolldb/core'
 // First of the outer world: what it imports needs its polyfill.
-import { abortConnection, createNode, type Libp2pNode } from './libp2p-node.ts'
+import { abortConnection, type BoundListener, createNode, type Libp2pNode } from './libp2p-node.ts'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Message } from '@libp2p/gossipsub'
 import type { Connection, Ed25519PrivateKey, PeerId, Stream } from '@libp2p/interface'
@@ -53,6 +54,8 @@ export class Libp2pTransport implements Transport {
   readonly #broadcastHandlers = new Set<BroadcastHandler>()
   readonly #peerHandlers = new Set<(event: PeerEvent) => void>()
   #channel: string | undefined
+  /** For the next start. A free port that was found once is asked for again: others know it by now. */
+  #listen: readonly string[]
   /** Set from before it starts until it has to stop. */
   #node: Libp2pNode | undefined
   /** Starts and stops happen one after the other. */
@@ -67,6 +70,7 @@ export class Libp2pTransport implements Transport {
 
   private constructor(options: TransportOptions, privateKey: Ed25519PrivateKey) {
     options.listen.forEach(parseListenAddress)
+    this.#listen = options.listen
     this.#options = options
     this.#privateKey = privateKey
     this.#log = options.log ?? (() => undefined)
@@ -93,27 +97,39 @@ export class Libp2pTransport implements Transport {
   async start(): Promise<void> {
     return this.#next(async () => {
       if (this.#node !== undefined) return
-      const node = await createNode({
-        privateKey: this.#privateKey,
-        listen: this.#options.listen,
-        agent: this.#options.agent ?? 'atoll',
-        denies: peer => this.#denies(peer),
-      })
-      const { libp2p } = node
-      this.#node = node
-      libp2p.addEventListener('connection:open', ({ detail }) => this.#opened(node, detail))
-      libp2p.addEventListener('connection:close', ({ detail }) => this.#connections.closed(detail))
-      libp2p.services.gossip.addEventListener('message', ({ detail }) => this.#received(detail))
-      for (const protocol of this.#handlerByProtocol.keys()) this.#answer(node, protocol)
       try {
-        await libp2p.start()
+        await this.#startOn(this.#listen)
       } catch (error) {
-        this.#node = undefined
-        throw this.#startFailure(node, error)
+        // Somebody else may have a port by now that was ours by chance.
+        if (!isAtollError(error, 'ADDRESS_IN_USE') || this.#listen === this.#options.listen) throw error
+        await this.#startOn(this.#options.listen)
       }
-      if (this.#channel !== undefined) this.#subscribe(node, this.#channel)
-      this.#dialler.start()
     })
+  }
+
+  /** @throws ADDRESS_IN_USE */
+  async #startOn(listen: readonly string[]): Promise<void> {
+    const node = await createNode({
+      privateKey: this.#privateKey,
+      listen,
+      agent: this.#options.agent ?? 'atoll',
+      denies: peer => this.#denies(peer),
+    })
+    const { libp2p } = node
+    this.#node = node
+    libp2p.addEventListener('connection:open', ({ detail }) => this.#opened(node, detail))
+    libp2p.addEventListener('connection:close', ({ detail }) => this.#connections.closed(detail))
+    libp2p.services.gossip.addEventListener('message', ({ detail }) => this.#received(detail))
+    for (const protocol of this.#handlerByProtocol.keys()) this.#answer(node, protocol)
+    try {
+      await libp2p.start()
+    } catch (error) {
+      this.#node = undefined
+      throw this.#startFailure(node, error)
+    }
+    this.#listen = withPorts(listen, node.listeners)
+    if (this.#channel !== undefined) this.#subscribe(node, this.#channel)
+    this.#dialler.start()
   }
 
   async stop(): Promise<void> {
@@ -128,7 +144,7 @@ export class Libp2pTransport implements Transport {
   }
 
   addresses(): string[] {
-    const listening = this.#node?.listeners.flatMap(listener => listener.getAddrs()) ?? []
+    const listening = this.#node?.listeners.flatMap(({ listener }) => listener.getAddrs()) ?? []
     return [...new Set(listening.map(address => `${address.toString()}/p2p/${this.self}`))]
   }
 
@@ -400,6 +416,20 @@ export class Libp2pTransport implements Transport {
   #bug(message: string, error: unknown): void {
     this.#log('error', message, { error: reasonOf(error) })
   }
+}
+
+/** The addresses with the ports that were found where any free one would do. */
+function withPorts(listen: readonly string[], listeners: readonly BoundListener[]): string[] {
+  const left = [...listeners]
+  return listen.map(text => {
+    const address = multiaddr(text).toString()
+    const [, anyPort] = /^(.*\/tcp\/)0$/.exec(address) ?? []
+    const index = left.findIndex(bound => bound.address === address)
+    if (anyPort === undefined || index < 0) return text
+    const [bound] = left.splice(index, 1)
+    const [, port] = /\/tcp\/(\d+)$/.exec(String(bound?.listener.getAddrs()[0])) ?? []
+    return port === undefined ? text : anyPort + port
+  })
 }
 
 function addTo<T>(set: Set<T>, item: T): () => void {

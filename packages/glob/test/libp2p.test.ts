@@ -135,6 +135,23 @@ describe('addresses', () => {
     expect(transport.addresses()).toHaveLength(2)
   })
 
+  test('keep the free port that was found over a stop, unless another program has it by then', async () => {
+    const transport = await start({ listen: [loopback, '/ip4/127.0.0.2/tcp/0'] })
+    const before = transport.addresses()
+    await transport.stop()
+    await transport.start()
+    expect(transport.addresses().toSorted()).toEqual(before.toSorted())
+    await transport.stop()
+    const taken = createServer()
+    taken.listen(Number(before[0]!.split('/')[4]), before[0]!.split('/')[2])
+    await once(taken, 'listening')
+    await transport.start()
+    expect(transport.addresses()).toHaveLength(2)
+    expect(transport.addresses()).not.toContain(before[0])
+    taken.close()
+    await once(taken, 'close')
+  })
+
   test('that are not of this machine cannot be bound', async () => {
     const address = '/ip4/192.0.2.1/tcp/4001'
     const transport = await make({ listen: [address] })
