@@ -65,7 +65,10 @@ export class SettingsFile {
     return this.#settings
   }
 
-  /** Durable when it resolves. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE; then nothing changed */
+  /**
+   * Durable when it resolves. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE: then nothing changed for this process, and the
+   * next one finds what was or what was asked for, whole
+   */
   change(changes: Partial<NodeSettings>): Promise<void> {
     return this.#mutex.run(async () => {
       const next = { ...this.#settings, ...changes }

@@ -21,7 +21,7 @@ import { setAside } from './set-aside.ts'
 /** What the repository knows of what was sealed. */
 export interface SealedHistory {
   readonly main: CommitId | undefined
-  /** The clock of this node's latest commit: seals take entries in order, so every entry up to it is in a commit. */
+  /** Seals take entries in order: every entry up to this clock is in a commit of this node. */
   readonly latestOwnClock: Clock | undefined
   /** All commits that `main` leads to, as far as they can be read. */
   readonly commits: ReadonlySet<CommitId>

@@ -75,5 +75,10 @@ function lastEdits(entries: readonly JournalEntry[]): Iterable<RecordEdit> {
  */
 function sealClock(parent: Clock, entries: readonly JournalEntry[]): Clock {
   const last = entries.at(-1)?.clock ?? parent
-  return compareClock(last, parent) > 0 ? last : new HybridClock({ nowMs: () => last.ms }, parent).tick()
+  return compareClock(last, parent) > 0 ? last : clockBehind(parent)
+}
+
+/** The least clock after that one. */
+export function clockBehind(clock: Clock): Clock {
+  return new HybridClock({ nowMs: () => 0 }, clock).tick()
 }
