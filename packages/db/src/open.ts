@@ -160,6 +160,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const rules = createRuleRunner(schemas, sandbox)
   const changes = new Changes()
   const wakeSealer = new Late<void>(() => undefined)
+  const sealObstacle = new Late<Error | undefined>(() => undefined)
   const repair = new Late<Promise<void>, [damage: unknown]>(async () => undefined)
   const onListenerFailed = (error: unknown): void => log('error', 'a subscriber threw', { error })
   const store = new RecordStore(
@@ -178,6 +179,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
         log('warn', 'the view cannot be used as it is; it is recovered', { error })
         return repair.call(error)
       },
+      sealObstacle: () => sealObstacle.call(),
       onListenerFailed,
     },
     { main: branch.state?.main, sealed: content.sealedSequence, sequence: content.sealedSequence },
@@ -218,6 +220,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       return noted
     },
   })
+  sealObstacle.set(() => history.sealObstacle)
   const recover = (state: BranchState | undefined, found: JournalContent): Promise<void> =>
     recoverView({ view, repository, graph }, { main: state?.main, tree: state?.tree, journal: found })
   repair.set(damage =>
@@ -296,6 +299,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     replicator,
     storageFailure: () => journal.failure,
     damagedPacks: () => repository.damagedPacks,
+    sealObstacle: () => history.sealObstacle,
     clockIsTrusted: () => nowMs() !== undefined,
   }
   return new NodeDatabase({

@@ -15,6 +15,8 @@ export interface StatusParts {
   readonly storageFailure: () => Error | undefined
   /** Packs that were found damaged since the node was opened. */
   readonly damagedPacks: () => readonly FileDamage[]
+  /** Why what is pending cannot be sealed now, if so. */
+  readonly sealObstacle: () => Error | undefined
   readonly clockIsTrusted: () => boolean
 }
 
@@ -74,6 +76,8 @@ export function describeState(parts: StatusParts, viewFailure: Error | undefined
       reason: `${damage.file}: ${damage.reason}`,
       next: 'atoll down, then atoll doctor, which says what mends it',
     }
+  const unsealed = describeUnsealed(store, parts.sealObstacle())
+  if (unsealed !== undefined) return unsealed
   if (!parts.clockIsTrusted())
     return {
       state: 'degraded',
@@ -99,6 +103,21 @@ export function describeState(parts: StatusParts, viewFailure: Error | undefined
   if (behind.length > 0 || store.pendingChanges > 0)
     return { state: 'syncing', reason: syncingReason(behind.length, store.pendingChanges), next: 'atoll sync' }
   return { state: 'synced', reason: undefined, next: undefined }
+}
+
+/** That a cluster was not met yet matters to nobody before there is no room for more writes. */
+function describeUnsealed(store: RecordStore, obstacle: Error | undefined): StateWords | undefined {
+  if (obstacle === undefined) return undefined
+  const isAlone = isAtollError(obstacle, 'NO_CLUSTER')
+  if (isAlone && !store.isFull) return undefined
+  const full = store.isFull ? 'no room for more writes: ' : ''
+  return {
+    state: 'degraded',
+    reason: `${full}what is pending cannot be sealed: ${obstacle.message}`,
+    next: isAlone
+      ? 'let it reach a member of its cluster: atoll peers'
+      : 'make room or mend the disk; it goes on by itself',
+  }
 }
 
 function alone(failing: Status['peers'][number] | undefined): StateWords {

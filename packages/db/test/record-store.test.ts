@@ -44,6 +44,7 @@ async function createStore(parts: Partial<RecordStoreParts> = {}, durability: Du
       currentMain: () => commitOf(1),
       onPending: () => undefined,
       repairView,
+      sealObstacle: () => undefined,
       onListenerFailed: () => undefined,
       ...parts,
     },
@@ -202,6 +203,17 @@ describe('back-pressure', () => {
     seal()
     await late
     expect(waiting).toHaveBeenCalled()
+  })
+
+  test('refuses writers that wait in vain, with the reason', async () => {
+    const sealObstacle = vi.fn((): Error | undefined => undefined)
+    const { store, put } = await createStore({ sealObstacle }, 'os')
+    for (let i = 0; i <= MAX_WAITING_BYTES / megabyte.length; i++) await put(`${i}`, megabyte)
+    const late = put('late', 1)
+    const obstacle = new AtollError('STORAGE_FULL', 'no space left', { path: 'repo.git' })
+    sealObstacle.mockReturnValue(obstacle)
+    store.recheckRoom()
+    await expect(late).rejects.toBe(obstacle)
   })
 
   test('lets go of writers when the store is closed', async () => {

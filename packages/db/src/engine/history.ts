@@ -73,6 +73,7 @@ export interface HistoryParts {
 export class History {
   readonly #parts: HistoryParts
   readonly #mutex = new Mutex()
+  #sealFailure: Error | undefined
 
   constructor(parts: HistoryParts) {
     this.#parts = parts
@@ -81,6 +82,11 @@ export class History {
   /** Is there a `main` to seal upon? */
   get hasBegun(): boolean {
     return this.#parts.branch.state !== undefined
+  }
+
+  /** Why what is pending cannot be sealed now: there is no cluster yet, or why it failed the last time. */
+  get sealObstacle(): Error | undefined {
+    return this.hasBegun ? this.#sealFailure : noCluster()
   }
 
   /**
@@ -110,7 +116,14 @@ export class History {
   }
 
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#mutex.run(() => onTrustedDisk(this.#parts.journal, work))
+    return this.#mutex.run(async () => {
+      try {
+        return await onTrustedDisk(this.#parts.journal, work)
+      } catch (error) {
+        this.#parts.store.recheckRoom()
+        throw error
+      }
+    })
   }
 
   async #sealAll(changes: number): Promise<BranchState> {
@@ -121,8 +134,19 @@ export class History {
     return state
   }
 
-  /** One commit of the oldest pending entries upon `main`. Returns how many changes it took. */
   async #sealOldest(): Promise<number> {
+    try {
+      const changes = await this.#sealOldestNow()
+      this.#sealFailure = undefined
+      return changes
+    } catch (error) {
+      this.#sealFailure = error instanceof Error ? error : new Error(String(error))
+      throw error
+    }
+  }
+
+  /** One commit of the oldest pending entries upon `main`. Returns how many changes it took. */
+  async #sealOldestNow(): Promise<number> {
     const { branch, store, journal, repository, author, changeLog } = this.#parts
     const { state } = branch
     if (state === undefined) throw noCluster()

@@ -46,6 +46,8 @@ export interface RecordStoreParts {
   readonly onPending: () => void
   /** The view cannot be read or written: calls `recoverView` while `main` stands still, and resolves once that is done. */
   readonly repairView: (error: unknown) => Promise<void>
+  /** Why what is pending cannot become a commit now, if so. */
+  readonly sealObstacle: () => Error | undefined
   /** A subscriber threw. */
   readonly onListenerFailed: (error: unknown) => void
 }
@@ -79,6 +81,7 @@ export class RecordStore {
   #repairing: Promise<void> | undefined
   #recoveries = 0
   #repairTimer: NodeJS.Timeout | undefined
+  #repairFailure: Error | undefined
   #stopped = false
 
   /** The view must be recovered, and have that mark. */
@@ -224,13 +227,29 @@ export class RecordStore {
     }
   }
 
-  /** What a write has to wait for; undefined when it may go on in this turn. @throws CLOSED, ABORTED */
+  /**
+   * What a write has to wait for; undefined when it may go on in this turn.
+   * @throws CLOSED, ABORTED; where there is no room, and none is made: why
+   */
   #obstacle(signal: AbortSignal | undefined): Promise<void> | undefined {
     this.#assertOpen()
     if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
     if (this.#gate !== undefined) return this.#gate
     if (this.#parts.journal.congested) return this.#parts.journal.idle()
-    return this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes) ? this.#room.wait() : undefined
+    if (!this.isFull) return undefined
+    const stuck = this.#stuckBy()
+    if (stuck !== undefined) throw stuck
+    return this.#room.wait()
+  }
+
+  /** Must writers wait, since too much is in front of a commit or of the view? */
+  get isFull(): boolean {
+    return this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes)
+  }
+
+  /** Why there will be no room before somebody does something about it. */
+  #stuckBy(): Error | undefined {
+    return this.#parts.journal.failure ?? this.#parts.sealObstacle() ?? this.#repairFailure
   }
 
   /** Resolves when the changes are durable, in the turn in which they are confirmed. */
@@ -373,7 +392,10 @@ export class RecordStore {
     this.#repairing ??= this.#parts
       .repairView(damage)
       // It is done: nobody need try again in the background.
-      .then(() => clearTimeout(this.#repairTimer))
+      .then(() => {
+        clearTimeout(this.#repairTimer)
+        this.#repairFailure = undefined
+      })
       .finally(() => (this.#repairing = undefined))
     return this.#repairing
   }
@@ -381,8 +403,10 @@ export class RecordStore {
   /** Tried again and again: what is in the way may be a full disk. */
   #repairInBackground(damage: unknown): void {
     if (this.#stopped) return
-    this.#repair(damage).catch(() => {
+    this.#repair(damage).catch((error: unknown) => {
       clearTimeout(this.#repairTimer)
+      this.#repairFailure = error instanceof Error ? error : new Error(String(error))
+      this.recheckRoom()
       if (!this.#stopped) this.#repairTimer = setTimeout(() => this.#repairInBackground(damage), REPAIR_RETRY_MS)
     })
   }
@@ -405,7 +429,12 @@ export class RecordStore {
   // --- Back-pressure and events --------------------------------------------------------------------------------------
 
   #makeRoom(): void {
-    if (!this.#room.isFull(this.#waitingBytes, this.#table.sizeBytes)) this.#room.open()
+    if (!this.isFull) this.#room.open()
+  }
+
+  /** Sealing failed, or the view's repair: writers that wait for room look whether they wait in vain. */
+  recheckRoom(): void {
+    this.#room.open()
   }
 
   /** Called after changes are durable, in the order they became visible. Returns the undo. */
