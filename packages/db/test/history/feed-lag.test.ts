@@ -112,7 +112,7 @@ test('what others wrote is told after a seal that changed nothing', async () => 
 })
 
 /** ATOLL_FEED_SEED repeats a run. */
-const firstSeed = Number(process.env['ATOLL_FEED_SEED'] ?? Date.now() % 1_000_000)
+const firstSeed = Number(process.env['ATOLL_FEED_SEED'] ?? 1)
 
 /** What somebody has who applies what is told. */
 class Follower {
@@ -136,12 +136,16 @@ class Follower {
 }
 
 test.each([0, 1, 2, 3].map(offset => firstSeed + offset))(
-  'readers that lag, stop and go on have the state of the end (seed %i)',
+  'readers that lag, stop and go on have all that is there whenever they have caught up (seed %i)',
   async seed => {
     const random = new SeededRandom(`feed ${seed}`)
     const directory = temporaryDirectory()
     let db = await withoutQuickSeals(directory)
     const followers = [0, 0, 0].map(() => new Follower(db.cursor()))
+    const catchUp = async (follower: Follower): Promise<void> => {
+      await follower.read(db, Infinity)
+      expect(follower.records).toEqual(Object.fromEntries(await collected(db.object('farms').entries())))
+    }
     const put = (): Promise<unknown> => db.object('farms').put(`farm-${random.below(3)}`, random.below(2))
     const steps: (() => Promise<unknown>)[] = [
       put,
@@ -155,7 +159,7 @@ test.each([0, 1, 2, 3].map(offset => firstSeed + offset))(
         }),
       () => followers[0]!.read(db, 1 + random.below(2)),
       () => followers[1]!.read(db, 1 + random.below(5)),
-      () => followers[2]!.read(db, Infinity),
+      () => catchUp(random.pick(followers)),
       async () => {
         if (random.chance(0.5)) await db.flush()
       },
@@ -167,10 +171,6 @@ test.each([0, 1, 2, 3].map(offset => firstSeed + offset))(
     ]
     for (let step = 0; step < 150; step++) await random.pick(steps)()
     await db.flush()
-    const end = Object.fromEntries(await collected(db.object('farms').entries()))
-    for (const [i, follower] of followers.entries()) {
-      await follower.read(db, Infinity)
-      expect(follower.records, `follower ${i}`).toEqual(end)
-    }
+    for (const follower of followers) await catchUp(follower)
   },
 )
