@@ -210,10 +210,11 @@ export class Replicator {
     this.#take({ type: 'main-moved', main })
   }
 
-  /** Asks every connected peer for its heads. Returns the moment, for `holders`. */
+  /** Asks every connected peer for its heads. Returns the moment before, for `holders`. */
   askAll(): number {
+    const sinceMs = this.#parts.environment.monotonicMs()
     for (const { id } of this.#parts.transport.peers()) this.#run('hello', () => this.#askHeads(id), id)
-    return this.#parts.environment.monotonicMs()
+    return sinceMs
   }
 
   /** Connected peers that hold that `main` by their last word; where a moment is given, they were asked then or later. */

@@ -40,3 +40,16 @@ it('nobody is asked where nobody could be enough', async () => {
   await expect(db.synced({ timeout: 50 })).rejects.toMatchObject({ code: 'TIMEOUT' })
   expect((await db.synced({ peers: 0 })).peers).toEqual([])
 })
+
+it('the first answer is enough: nobody waits to be asked again', async () => {
+  const [a, b] = await openCluster(new MemoryNetwork(), 2)
+  await settled(a!, b!)
+  const tookMs: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const startMs = performance.now()
+    await b!.db.synced()
+    tookMs.push(performance.now() - startMs)
+  }
+  // Peers are asked again once a second.
+  expect(Math.min(...tookMs)).toBeLessThan(500)
+})
