@@ -74,6 +74,7 @@ export class ChangeLog implements KeptChangeLists {
     await this.#mutex.run(async () => undefined)
   }
 
+  /** What fails once is not tried again until the next open, nor told: all of it is in the trees, and only speed is lost. */
   async #unlessFailing<Result>(otherwise: Result, work: () => Promise<Result>): Promise<Result> {
     if (this.#hasFailed) return otherwise
     try {
