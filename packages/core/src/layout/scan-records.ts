@@ -6,7 +6,7 @@ import { findCollectionRoot, KINDS, readCollectionRoots } from './collection-roo
 import { keyToId, toContent, type LeafRecord } from './leaf-record.ts'
 import { type NodeRef, readNode } from './node.ts'
 
-/** Bounds on ids, by their UTF-8 bytes. */
+/** Bounds on ids, by their UTF-8 bytes; where two of a side are given, the tighter one counts. */
 export interface ScanRange {
   readonly gt?: string
   readonly gte?: string
@@ -81,11 +81,12 @@ class KeyRange {
 
   constructor({ gt, gte, lt, lte, reverse }: ScanRange) {
     const keyOf = (id: string | undefined): ByteString | undefined => (id === undefined ? undefined : toByteString(id))
+    const [above, from, below, upTo] = [keyOf(gt), keyOf(gte), keyOf(lt), keyOf(lte)]
     this.reverse = reverse ?? false
-    this.#low = keyOf(gt) ?? keyOf(gte) ?? ''
-    this.#lowIncluded = gt === undefined
-    this.#high = keyOf(lt) ?? keyOf(lte)
-    this.#highIncluded = lt === undefined
+    this.#lowIncluded = above === undefined || (from !== undefined && from > above)
+    this.#low = (this.#lowIncluded ? from : above) ?? ''
+    this.#highIncluded = below === undefined || (upTo !== undefined && upTo < below)
+    this.#high = this.#highIncluded ? upTo : below
   }
 
   has(key: ByteString): boolean {

@@ -12,7 +12,7 @@
  */
 import { AtollError, invalid } from '../errors.ts'
 import type { CollectionKind, CollectionName, RecordId, RecordRef } from '../ids.ts'
-import { canonicalJson, parseCanonicalJson } from '../json/index.ts'
+import { canonicalJson, isCanonicalJson, parseCanonicalJson } from '../json/index.ts'
 import { MAX_SCHEMA_BYTES, MAX_SCRIPT_BYTES } from '../limits.ts'
 import type { JsonValue } from '../records.ts'
 import { decodeUtf8, utf8Length } from '../text.ts'
@@ -113,18 +113,24 @@ export function encodeSettings(settings: CollectionSettings): string {
 
 /** Settings as a tree has them. Members that are none are left out: a pure function of the bytes that never fails. */
 export function decodeSettings(bytes: Uint8Array): CollectionSettings {
-  let value: JsonValue
-  try {
-    value = parseCanonicalJson(decodeUtf8(bytes))
-  } catch {
-    // Bytes, or what is no canonical JSON.
-    return {}
-  }
+  const text = textOf(bytes)
+  // A record of bytes may hold JSON that no value is: too deep, with a member twice or half a character, in another spelling.
+  if (text === undefined || !isCanonicalJson(text)) return {}
+  const value = parseCanonicalJson(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
   const policy = Object.hasOwn(value, 'policy') ? value['policy'] : undefined
   const schema = Object.hasOwn(value, 'schema') ? value['schema'] : undefined
   return {
     ...(isPolicy(policy) ? { policy } : {}),
     ...(isSchema(schema) && utf8Length(canonicalJson(schema)) <= MAX_SCHEMA_BYTES ? { schema } : {}),
+  }
+}
+
+/** Undefined for what is no text. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decodeUtf8(bytes)
+  } catch {
+    return undefined
   }
 }

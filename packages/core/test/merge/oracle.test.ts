@@ -47,7 +47,9 @@ const values = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 2 }) },
 )
 
-/** Settings of collections, or what is none; as JSON, or as bytes of the same text. */
+const tooDeep = '['.repeat(70) + ']'.repeat(70)
+
+/** Settings of collections, or what is none; as JSON, as bytes of the same text, or as bytes of JSON that no value is. */
 const settings = fc
   .tuple(
     fc.record(
@@ -68,8 +70,9 @@ const settings = fc
     fc.nat({ max: 9 }),
   )
   .map(([value, form]) => {
-    if (form > 0) return value
-    return encodeUtf8(canonicalJson(value))
+    if (form > 2) return value
+    const text = canonicalJson(value)
+    return encodeUtf8([text, ` ${text}`, text.replace(/}$/, `,"schema":{"const":${tooDeep}}}`)][form]!)
   })
 const scripts = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(...sampleScripts.map(({ source }) => encodeUtf8(source))) },

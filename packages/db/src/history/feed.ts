@@ -9,6 +9,8 @@ import {
   type ObjectId,
   recordKey,
   type RecordKey,
+  type RecordVersion,
+  sameContent,
 } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { ChangesOptions, FeedChange } from '../api/history.ts'
@@ -45,7 +47,7 @@ interface Reading {
 
 /** What was told of a record from the journal. */
 interface ToldEntry {
-  readonly version: ObjectId | undefined
+  readonly content: RecordVersion | undefined
   /** Of the entry. */
   readonly sequence: number
 }
@@ -196,7 +198,7 @@ export class Feed {
       if (index <= place.index || !scopeHasRecord(scope, difference)) continue
       const key = recordKey(difference)
       const known = told.get(key)
-      if (known !== undefined && known.version === difference.after?.version) continue
+      if (known !== undefined && sameContent(known.content, difference.after)) continue
       const change = await loadRecordChange(repository, difference)
       const authorship = await authorOf(key)
       yield {
@@ -226,7 +228,7 @@ export class Feed {
     if (!scopeHasRecord(scope, ref)) return
     const after = await lookupRecord(repository, tree, ref)
     const known = told.get(recordKey(ref))
-    if (known !== undefined && known.version === after?.version) return
+    if (known !== undefined && sameContent(known.content, after)) return
     const {
       kind,
       collection,
@@ -307,6 +309,11 @@ function unknownCursor(): AtollError<'MISSING'> {
 }
 
 function note(told: Map<RecordKey, ToldEntry>, { sequence, changes }: JournalEntry): void {
-  for (const change of changes)
-    told.set(recordKey(change), { version: change.content && contentVersion(change.content), sequence })
+  for (const change of changes) {
+    const { content } = change
+    told.set(recordKey(change), {
+      content: content && { format: content.format, version: contentVersion(content) },
+      sequence,
+    })
+  }
 }

@@ -15,7 +15,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { type ChangeList, type RecordKey, recordKey, type RecordRef } from '@atolldb/core'
+import { type ChangeList, type RecordKey, recordKey, type RecordRef, sameContent } from '@atolldb/core'
 import { isNotFound, onFile, writeFileDurably } from '@atolldb/git'
 import type { JournalEntry } from '../journal/frame.ts'
 
@@ -154,7 +154,7 @@ function undoneBy(entries: readonly JournalEntry[], changes: ChangeList | undefi
   for (const [key, record] of recordByKey) {
     if (record.first === record.last) continue
     const change = changes?.get(key)
-    if (change === undefined || change.before?.version === change.after?.version) records.push(record)
+    if (change === undefined || sameContent(change.before, change.after)) records.push(record)
   }
   return records.length === 0 ? undefined : { after: from - 1, to, records }
 }

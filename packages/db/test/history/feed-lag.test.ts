@@ -83,6 +83,24 @@ test('what is undone to the last is told, though there is nothing to commit', as
   expect((await rest(db, cursor)).map(words)).toEqual(['delete a undefined'])
 })
 
+test('JSON and the bytes of its text are two values', async () => {
+  const db = await withoutQuickSeals()
+  const farms = db.object<unknown>('farms')
+  await farms.put('undone', 1)
+  await db.flush()
+  const live = reader(db)
+  await farms.put('a', 1)
+  const { cursor } = await live.next()
+  await farms.put('undone', Uint8Array.of(0x31))
+  await live.next()
+  await farms.put('undone', 1)
+  await farms.put('a', Uint8Array.of(0x31))
+  await db.flush()
+  expect(await live.next()).toMatchObject({ id: 'a', value: Uint8Array.of(0x31) })
+  expect(await live.next()).toMatchObject({ id: 'undone', value: 1 })
+  expect(await rest(db, cursor)).toMatchObject([{ id: 'a', value: Uint8Array.of(0x31) }])
+})
+
 test('what was told before a restart and undone is told after it', async () => {
   const directory = temporaryDirectory()
   let db = await withoutQuickSeals(directory)
