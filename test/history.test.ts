@@ -124,6 +124,36 @@ test('a batch larger than a poll is told whole, and the next poll goes on behind
   expect(await collected(db.changes({ since: answer.cursor, live: false }))).toEqual([])
 })
 
+test('a batch that a poll waited for, or that begins within its limit, is told once', async () => {
+  const batch = (ids: readonly string[]): Promise<void> =>
+    db.batch(tx => {
+      for (const id of ids) tx.object('farms').put(id, 1)
+    })
+  let cursor = await client.cursor()
+  const poll = async (query: string): Promise<string[]> => {
+    const answer = (await (await call(`/v1/changes?since=${cursor}&${query}`)).json()) as {
+      changes: { id: string }[]
+      cursor: string
+    }
+    cursor = answer.cursor
+    return answer.changes.map(({ id }) => id)
+  }
+  /** Should the batch be sealed before it is read, its changes are told one by one. */
+  const all = async (query: string): Promise<string[]> => {
+    const told: string[] = []
+    for (let ids = await poll(query); ids.length > 0; ids = await poll('limit=2&wait=0')) told.push(...ids)
+    return told
+  }
+  const waiting = all('wait=20000')
+  await new Promise(resolve => setImmediate(resolve))
+  await batch(['a', 'b', 'c'])
+  expect(await waiting).toEqual(['a', 'b', 'c'])
+
+  await batch(['d'])
+  await batch(['e', 'f', 'g'])
+  expect(await all('limit=2&wait=0')).toEqual(['d', 'e', 'f', 'g'])
+})
+
 test('the feed as server-sent events takes up at Last-Event-ID', async () => {
   const since = db.cursor()
   await db.object('farms').put('north', 1)

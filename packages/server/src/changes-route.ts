@@ -55,9 +55,10 @@ async function poll(
   const reached = db.cursor()
   const there = { ...scope, since, live: false, signal }
   for await (const change of db.changes(there)) {
+    const before = cursor
     take(change)
     // Within a batch the place does not move on: whoever came back to it would be told the same again.
-    if (changes.length >= limit && cursor !== since) break
+    if (changes.length >= limit && cursor !== before) break
   }
   if (changes.length > 0) return { changes, cursor }
   cursor = reached
@@ -66,7 +67,7 @@ async function poll(
   try {
     for await (const change of db.changes({ ...scope, since: reached, signal: AbortSignal.any([signal, over]) })) {
       take(change)
-      break
+      if (cursor !== reached) break
     }
   } catch (error) {
     if (!over.aborted) throw error
