@@ -1,10 +1,12 @@
 import type * as FsPromises from 'node:fs/promises'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../src/index.ts'
 import { Journal } from '../src/journal/journal.ts'
+import { segmentPath } from '../src/journal/segments.ts'
+import { append, clockOf, commitOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
 import { temporaryDirectory } from './temporary.ts'
 
@@ -19,6 +21,8 @@ const disk = vi.hoisted(() => ({
   closesFail: 'none',
   writesFail: false,
   readsFail: false,
+  /** What was removed, and what was synced, in order. */
+  events: [] as string[],
 }))
 
 vi.mock('node:fs/promises', async importOriginal => {
@@ -26,6 +30,10 @@ vi.mock('node:fs/promises', async importOriginal => {
   const failing = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code, errno: -1 })
   return {
     ...real,
+    unlink: async (...args: Parameters<typeof real.unlink>) => {
+      await real.unlink(...args)
+      disk.events.push(`unlink ${String(args[0])}`)
+    },
     open: async (...args: Parameters<typeof real.open>) => {
       if (disk.opensLeft-- <= 0) throw failing('EMFILE')
       const handle = await real.open(...args)
@@ -35,6 +43,7 @@ vi.mock('node:fs/promises', async importOriginal => {
         sync: async () => {
           if (disk.syncsLeft-- <= 0) throw failing('EIO')
           await sync()
+          disk.events.push(`sync ${String(args[0])}`)
         },
         write: async (...of: Parameters<typeof write>) => {
           if (disk.writesFail) throw failing('EIO')
@@ -59,6 +68,7 @@ function mend(): void {
   disk.closesFail = 'none'
   disk.writesFail = false
   disk.readsFail = false
+  disk.events = []
 }
 afterEach(() => {
   mend()
@@ -242,4 +252,33 @@ test('a lock of main that cannot be closed is not left behind', async () => {
   expect(existsSync(join(directory, 'repo.git/refs/heads/main.lock'))).toBe(false)
   mend()
   await db.close()
+})
+
+/** One that came back would be the newest segment, and what went on in the one before it damage. */
+describe('a segment of the journal that was not begun to its end', () => {
+  test('is gone for good before the one before it goes on', async () => {
+    const files = new FaultyFiles()
+    files.fault = (operation, path) =>
+      operation === 'write' && !path.endsWith('01.log') ? { code: 'ENOSPC', bytes: 3 } : undefined
+    const directory = temporaryDirectory()
+    const options = { durability: 'sync', onAbandon: () => undefined, openFile: files.open } as const
+    const { journal } = await Journal.open(directory, { ...options, rotateBytes: 1 })
+    await append(journal, commitOf(1), clockOf(1), [putOf('a', 1)])
+    await journal.sealed(1, commitOf(1))
+    expect(journal.failure).toBeUndefined()
+    expect(disk.events.slice(-2)).toEqual([`unlink ${segmentPath(directory, 2)}`, `sync ${directory}`])
+    await journal.close()
+  })
+
+  test('since the power went is gone for good before anything is written', async () => {
+    const directory = temporaryDirectory()
+    const options = { durability: 'sync', onAbandon: () => undefined } as const
+    const { journal } = await Journal.open(directory, options)
+    await append(journal, commitOf(1), clockOf(1), [putOf('a', 1)])
+    await journal.close()
+    writeFileSync(segmentPath(directory, 2), 'ATOLL')
+    const again = await Journal.open(directory, options)
+    expect(disk.events.slice(-2)).toEqual([`unlink ${segmentPath(directory, 2)}`, `sync ${directory}`])
+    await again.journal.close()
+  })
 })

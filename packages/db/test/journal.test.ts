@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Journal, type JournalOptions } from '../src/journal/journal.ts'
+import { openJournalFile } from '../src/journal/segments.ts'
 import { append, clockOf, commitOf, deleteOf, putOf } from './entries.ts'
 import { FaultyFiles } from './faulty-files.ts'
 import { temporaryDirectory } from './temporary.ts'
@@ -219,6 +220,28 @@ describe('a rotation', () => {
       expect(await reopened(directory)).toEqual({ ids: [], sealedSequence: 11, lastSequence: 11 })
     },
   )
+
+  test('whose file is there, and then cannot be opened to its end, leaves nothing of it', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory, {
+      rotateBytes: 1_000,
+      openFile: async (path, flags) => {
+        const file = await openJournalFile(path, flags)
+        if (path.endsWith('01.log')) return file
+        // As where the second of two descriptors is not to be had.
+        await file.close()
+        throw Object.assign(new Error('EMFILE: injected'), { code: 'EMFILE', errno: -24 })
+      },
+    })
+    await put(journal, 'a', 2_000)
+    await journal.sealed(1, main)
+    await put(journal, 'b')
+    // A kill: the zeros behind the last frame stay.
+    const killed = temporaryDirectory()
+    cpSync(directory, killed, { recursive: true })
+    await journal.close()
+    expect((await reopened(killed)).ids).toEqual(['a', 'b'])
+  })
 
   test('whose sync fails ends writing', async () => {
     const files = new FaultyFiles()

@@ -162,6 +162,30 @@ describe('a write', () => {
     expect(get('a')).toBe(0)
   })
 
+  test('that came when too much was waiting is not overtaken for ever by a stream of small ones', async () => {
+    const { store, journal, files, put } = await createStore()
+    const large = put('large', 'x'.repeat(1_000_000))
+    const larger = put('larger', 'x'.repeat(100_000))
+    expect(journal.congested).toBe(true)
+    const late = put('late', 1)
+    // Of writers that have nothing to do with each other, one comes whenever the disk is at work.
+    const writing: Promise<void>[] = []
+    const done = new AbortController()
+    const stream = async (): Promise<void> => {
+      while (!done.signal.aborted && files.counts.datasync < 50) {
+        writing.push(put(`${writing.length}`, 1))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    const streaming = stream()
+    await late
+    expect(files.counts.datasync).toBeLessThan(10)
+    done.abort()
+    await streaming
+    await Promise.all([large, larger, ...writing])
+    expect(valueOf(store.read(ref('late')))).toBe(1)
+  })
+
   test('waits while writers are kept out, and gives up when its caller does', async () => {
     const { store, put, get } = await createStore()
     let open = (): void => undefined

@@ -4,6 +4,7 @@ export type { FileDamage } from './damage/file-damage.ts'
 export { mendPack, type MendedPack, type SetAside } from './damage/mend-pack.ts'
 export { listPackNames, type PackName } from './damage/pack-names.ts'
 export {
+  changeDirectory,
   makeDirectoryDurably,
   removeDurably,
   renameDurably,

@@ -235,7 +235,8 @@ export class RecordStore {
     this.#assertOpen()
     if (signal?.aborted === true) throw new AtollError('ABORTED', 'the write was aborted', { what: 'write' })
     if (this.#gate !== undefined) return this.#gate
-    if (this.#parts.journal.congested) return this.#parts.journal.idle()
+    // For the group that is too large, and no more: in a stream of writers the journal is never idle.
+    if (this.#parts.journal.congested) return this.#parts.journal.settled().catch(() => undefined)
     if (!this.isFull) return undefined
     const stuck = this.#stuckBy()
     if (stuck !== undefined) throw stuck

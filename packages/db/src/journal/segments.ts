@@ -2,8 +2,8 @@ import fs, { constants } from 'node:fs'
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AtollError, type CommitId, corrupt } from '@atolldb/core'
-import { isNotFound, onFile, syncDirectory, type WriteAt, writeFully } from '@atolldb/git'
+import { assert, AtollError, type CommitId, corrupt } from '@atolldb/core'
+import { changeDirectory, isNotFound, onFile, translateSystemError, type WriteAt, writeFully } from '@atolldb/git'
 import { encodeSealed, encodeSegmentHeader, type JournalEntry, type SealNote } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
 
@@ -96,7 +96,8 @@ export async function openSegments(
   hasCommit?: HasCommit,
 ): Promise<OpenedSegments> {
   const read = await readSegments(directory, hasCommit)
-  for (const path of read.unfinished) await onFile(path, () => unlink(path))
+  // Durably: should one be back after a power loss, the segment before it may have room behind its last frame by then.
+  for (const path of read.unfinished) await changeDirectory(directory, () => onFile(path, () => unlink(path)))
   const newest = read.segments.at(-1)
   if (newest === undefined) {
     const { segment, file, goodBytes } = await createSegment(directory, 1, undefined, openFile)
@@ -188,23 +189,30 @@ export async function createSegment(
   const path = segmentPath(directory, firstSequence)
   const header = encodeSegmentHeader(firstSequence)
   const bytes = note === undefined ? header : Buffer.concat([header, encodeSealed(note, 0)])
-  const file = await onFile(path, async () => {
-    const opened = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
-    try {
-      await writeFully(opened, bytes, 0)
-      await opened.sync()
-      await syncDirectory(directory)
-    } catch (error) {
-      await opened.close()
-      await removeUnfinished(path)
-      throw error
-    }
-    return opened
-  })
+  let file: JournalFile | undefined
+  let failure: Error | undefined
+  try {
+    await changeDirectory(directory, async () => {
+      try {
+        file = await openFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC)
+        await writeFully(file, bytes, 0)
+        await file.sync()
+      } catch (error) {
+        failure = error instanceof Error ? error : new Error(String(error))
+        // Durably: one that is back after a power loss, or was never whole, would be the newest, and the one before it goes on.
+        await removeUnfinished(path)
+      }
+    })
+    if (failure !== undefined) throw failure
+  } catch (error) {
+    await file?.close()
+    throw translateSystemError(error, path)
+  }
+  assert(file !== undefined, 'it was opened')
   return { segment: { path, firstSequence }, file, goodBytes: bytes.length }
 }
 
-/** One that stays would be taken for the newest. @throws STORAGE_FAILED */
+/** @throws STORAGE_FAILED */
 async function removeUnfinished(path: string): Promise<void> {
   try {
     await removeSegment(path)
