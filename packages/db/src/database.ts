@@ -48,7 +48,7 @@ import type { Branch } from './engine/branch.ts'
 import type { Compactor } from './engine/compactor.ts'
 import type { History } from './engine/history.ts'
 import type { Feed } from './history/feed.ts'
-import { HistoryReader } from './history/history-reader.ts'
+import type { HistoryReader } from './history/history-reader.ts'
 import { Mutex } from './scheduling/mutex.ts'
 import type { RecordStore } from './engine/record-store.ts'
 import type { Sealer } from './engine/sealer.ts'
@@ -72,6 +72,7 @@ export interface NodeParts {
   readonly sealer: Sealer
   readonly compactor: Compactor
   readonly feed: Feed
+  readonly past: HistoryReader
   readonly replicator: Replicator | undefined
   readonly configuration: StoredConfiguration
   readonly nextListId: () => RecordId
@@ -90,18 +91,10 @@ export class NodeDatabase implements Database {
   readonly #tuples = new Map<string, MemoryTupleCollection<unknown>>()
   /** `offline` and `online`, in the order they are called. */
   readonly #connecting = new Mutex()
-  readonly #past: HistoryReader
   #closing: Promise<void> | undefined
 
   constructor(parts: NodeParts) {
     this.#parts = parts
-    const { repository, graph, branch, environment } = parts
-    this.#past = new HistoryReader({
-      repository,
-      graph,
-      main: () => branch.state?.main,
-      nowMs: () => environment.nowMs(),
-    })
   }
 
   get node(): NodeId {
@@ -194,22 +187,22 @@ export class NodeDatabase implements Database {
 
   async at(commit: string): Promise<Snapshot> {
     this.#assertOpen()
-    return this.#past.at(commit)
+    return this.#parts.past.at(commit)
   }
 
   log(options: LogOptions = {}): AsyncIterable<LogEntry> {
     this.#assertOpen()
-    return this.#past.log(options)
+    return this.#parts.past.log(options)
   }
 
   async show(commit: string): Promise<ShownCommit> {
     this.#assertOpen()
-    return this.#past.show(commit)
+    return this.#parts.past.show(commit)
   }
 
   diff(from: string, to: string, options: DiffOptions = {}): AsyncIterable<RecordChange> {
     this.#assertOpen()
-    return this.#past.diff(from, to, options)
+    return this.#parts.past.diff(from, to, options)
   }
 
   changes(options: ChangesOptions = {}): AsyncIterable<FeedChange> {
@@ -223,7 +216,7 @@ export class NodeDatabase implements Database {
   }
 
   get refs(): Refs {
-    return this.#past.refs
+    return this.#parts.past.refs
   }
 
   conflicts(options: ConflictsOptions = {}): Conflicts {

@@ -44,7 +44,9 @@ import { onTrustedDisk } from './engine/trusted-disk.ts'
 import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
 import { Feed } from './history/feed.ts'
+import { HistoryReader } from './history/history-reader.ts'
 import { MoveLog } from './history/moves.ts'
+import { PastMerges } from './history/past-merges.ts'
 import { UndoneLog } from './history/undone.ts'
 import type { JournalEntry } from './journal/frame.ts'
 import { Journal, type JournalContent } from './journal/journal.ts'
@@ -291,6 +293,20 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     name: () => name,
     onChange,
   })
+  const past = new HistoryReader({
+    repository,
+    graph,
+    main: () => branch.state?.main,
+    pastMerges: new PastMerges({
+      repository,
+      graph,
+      changes: changeLists,
+      rules,
+      keep: work => onTrustedDisk(journal, work),
+      onWritten: () => compactor.look(),
+    }),
+    nowMs: () => environment.nowMs(),
+  })
   const statusParts: StatusParts = {
     isOffline: () => settings.current.offline,
     hasNetwork: replicator !== undefined,
@@ -322,6 +338,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     statusParts,
     onChange,
     feed,
+    past,
     onListenerFailed,
     release: () => opening.undo(),
   })

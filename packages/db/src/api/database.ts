@@ -159,9 +159,11 @@ export interface Database extends CollectionConfiguration, AsyncDisposable {
   compact(options?: CompactOptions): Promise<CompactionSummary>
 
   /**
-   * The database as it was in a commit: `main`, an id or the beginning of one (four digits or more), a moment such as
-   * `@{2026-03-01T12:00Z}` or `@{2 hours ago}`, or the name of a ref. What is not sealed yet is in no commit: `flush` first, if
-   * that matters. @throws MISSING, INVALID (ambiguous, or no name), NO_CLUSTER
+   * The database as it was in a commit: `main`, an id or the beginning of one (four digits or more), the name of a ref, or a
+   * moment such as `@{2026-03-01T12:00Z}` or `@{2 hours ago}`: all that was written by then, by the clocks of those who wrote
+   * it, merged where they wrote apart. What is not sealed yet is in no commit: `flush` first, if that matters.
+   * @throws MISSING, INVALID (ambiguous, or no name), NO_CLUSTER; for a moment whose merge has to be made, STORAGE_FULL,
+   * STORAGE_FAILED
    *
    * @example
    * const { commit } = await db.flush()

@@ -4,12 +4,15 @@ import {
   type CommitId,
   compareClock,
   type GraphNode,
+  headsAt,
   invalid,
   isAtollError,
   isObjectId,
+  isSameHeads,
   type ObjectId,
 } from '@atolldb/core'
 import { noCluster } from '../engine/branch.ts'
+import { breathe } from '../scheduling/breathe.ts'
 import { walkGraph } from './graph-walk.ts'
 import { parseTimeExpression } from './time-expression.ts'
 
@@ -20,6 +23,8 @@ export interface CommitNamesParts {
   readonly main: () => CommitId | undefined
   /** The commit that a named ref names. */
   readonly readRef: (name: string) => Promise<CommitId | undefined>
+  /** The merge commit of two heads or more. */
+  readonly mergeOf: (heads: readonly CommitId[]) => Promise<CommitId>
   readonly nowMs: () => number
 }
 
@@ -47,7 +52,7 @@ export async function resolveCommit(parts: CommitNamesParts, name: unknown): Pro
   if (main === undefined) throw noCluster()
   if (name === 'main') return graph.node(main)
   const time = timePattern.exec(name)?.[1]
-  if (time !== undefined) return commitAt(graph, main, name, parseTimeExpression(time, nowMs()))
+  if (time !== undefined) return commitAt(parts, main, name, parseTimeExpression(time, nowMs()))
   const id = name.toLowerCase()
   if (isObjectId(id)) return knownCommit(graph, id as CommitId)
   if (looksLikeCommitId(name)) return commitByPrefix(parts, main, id)
@@ -86,10 +91,19 @@ async function commitIfAny(graph: CommitGraph, id: CommitId): Promise<GraphNode 
   }
 }
 
-async function commitAt(graph: CommitGraph, main: CommitId, name: string, ms: number): Promise<GraphNode> {
-  const limit = { ms, counter: Infinity }
-  for await (const node of walkGraph(graph, main)) if (compareClock(node.clock, limit) <= 0) return node
-  throw missingCommit(name)
+/** What `main` of a node would be that has all that was written by then, and nothing else. */
+async function commitAt(
+  { graph, mergeOf }: CommitNamesParts,
+  main: CommitId,
+  name: string,
+  ms: number,
+): Promise<GraphNode> {
+  const present = await graph.headsOfMain(main)
+  const heads = await headsAt(graph, present, ms, { breathe })
+  const [first, ...others] = heads
+  if (first === undefined) throw missingCommit(name)
+  if (isSameHeads(heads, present)) return graph.node(main)
+  return graph.node(others.length === 0 ? first : await mergeOf(heads))
 }
 
 /** Looked up where ids are sorted. The history is walked only to choose between commits, and as far back as these are. */

@@ -3,6 +3,7 @@ import type { Repository } from '@atolldb/git'
 import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from '../api/history.ts'
 import { resolveCommit } from './commit-names.ts'
 import { walkLog } from './log.ts'
+import type { PastMerges } from './past-merges.ts'
 import { recordChanges } from './record-changes.ts'
 import { checkScope } from './record-scope.ts'
 import { RepositoryRefs } from './refs.ts'
@@ -13,10 +14,14 @@ export interface HistoryReaderParts {
   readonly repository: Repository
   readonly graph: CommitGraph
   readonly main: () => CommitId | undefined
+  readonly pastMerges: PastMerges
   readonly nowMs: () => number
 }
 
-/** What was: reads of the repository, which never wait for a write and never change more than a named ref. */
+/**
+ * What was: reads of the repository, which never wait for a write. They change a named ref at most, and add the merge commit of
+ * a moment whose state is no commit's.
+ */
 export class HistoryReader {
   readonly refs: Refs
   readonly #parts: HistoryReaderParts
@@ -27,8 +32,9 @@ export class HistoryReader {
   }
 
   #resolve(commit: string): Promise<GraphNode> {
-    const { repository } = this.#parts
+    const { repository, pastMerges } = this.#parts
     const lookUp = {
+      mergeOf: (heads: readonly CommitId[]) => pastMerges.of(heads),
       readRef: (name: string) => this.refs.get(name),
       idsWithPrefix: (prefix: string) => repository.idsWithPrefix(prefix),
     }

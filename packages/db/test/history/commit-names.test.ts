@@ -38,6 +38,7 @@ class CountedGraph extends CommitGraph {
         main: () => idOf(main),
         nowMs: () => 0,
         readRef: async () => undefined,
+        mergeOf: () => Promise.reject(new Error('no moment is asked for')),
         idsWithPrefix: async prefix => all.filter(id => id.startsWith(prefix)),
       },
       name,
