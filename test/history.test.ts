@@ -8,7 +8,7 @@ import { runCli } from '@atolldb/cli'
 import { createClient, type Client } from '@atolldb/client'
 import { createApp } from '@atolldb/server'
 import { open, type Database } from 'atolldb'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 
 /** History as a client and a command see it: the whole way through the door, on a real node. */
 
@@ -165,8 +165,55 @@ test('the feed as server-sent events takes up at Last-Event-ID', async () => {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
   let heard = ''
   while (!heard.includes('data: ')) heard += (await reader.read()).value ?? ''
-  expect(heard).toMatch(/^:\n\nid: \S+\nevent: change\ndata: \{.*"id":"south".*\}\n\n$/)
+  expect(heard).toMatch(/^id: \S+\n\nid: \S+\nevent: change\ndata: \{.*"id":"south".*\}\n\n$/)
+  expect(heard.slice(4, heard.indexOf('\n'))).toBe(first!.cursor)
   await reader.cancel()
+})
+
+test('a reader of a quiet scope is told how far it has come', async () => {
+  const since = db.cursor()
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const response = await call(`/v1/changes?object=barns&since=${since}`, { accept: 'text/event-stream' })
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const heard = async (): Promise<string> => (await reader.read()).value ?? ''
+  expect(await heard()).toBe(`id: ${since}\n\n`)
+  // Pulled by the read that waits from here on, so that the feed has got behind the write when it tells of the next.
+  const next = heard()
+  await db.object('farms').put('north', 1)
+  await db.flush()
+  const behind = db.cursor()
+  await new Promise(resolve => setImmediate(resolve))
+  vi.advanceTimersByTime(20_000)
+  expect(await next).toBe(`id: ${behind}\n\n`)
+  vi.advanceTimersByTime(20_000)
+  expect(await heard()).toBe(':\n\n')
+
+  await db.object('farms').put('south', 1)
+  const passed = db.cursor()
+  await new Promise(resolve => setImmediate(resolve))
+  // Waits to be read, so that the feed goes no further.
+  await db.object('barns').put('old', 1)
+  await new Promise(resolve => setImmediate(resolve))
+  vi.advanceTimersByTime(20_000)
+  expect(await heard()).toContain('"id":"old"')
+  expect(await heard()).not.toContain(passed)
+  await reader.cancel()
+})
+
+test('library and client tell of a quiet scope how far it was read', async () => {
+  const since = db.cursor()
+  await db.object('farms').put('north', 1)
+  const now = db.cursor()
+  for (const place of [db, client]) {
+    const reached: string[] = []
+    const quiet = { since, object: 'barns', live: false, onReached: (cursor: string) => void reached.push(cursor) }
+    expect(await collected<unknown>(place.changes(quiet))).toEqual([])
+    expect(reached).toEqual([now])
+    const all = { ...quiet, object: 'farms' }
+    expect(await collected<unknown>(place.changes(all))).toHaveLength(1)
+    expect(reached.at(-1)).toBe(now)
+  }
 })
 
 test('commands tell the same', async () => {

@@ -32,6 +32,8 @@ export interface LogOptions extends RecordScope, CallOptions {
 export interface ChangesOptions extends RecordScope, CallOptions {
   readonly since?: string
   readonly live?: boolean
+  /** Called with each cursor up to which everything of the scope was told, also where that is nothing. */
+  readonly onReached?: (cursor: string) => void
 }
 
 export interface RefsClient {
@@ -98,7 +100,7 @@ export function createHistoryClient(door: HttpDoor): HistoryClient {
     },
     diff: (from, to, { signal, ...scope } = {}) =>
       toChanges(door.lines({ method: 'GET', path: '/v1/diff', query: { from, to, ...scopeQuery(scope) }, signal })),
-    async *changes({ since, live = true, signal, ...scope } = {}) {
+    async *changes({ since, live = true, signal, onReached, ...scope } = {}) {
       let cursor = since
       for (;;) {
         const query = { since: cursor, ...scopeQuery(scope), ...(live ? {} : { wait: '0' }) }
@@ -106,6 +108,7 @@ export function createHistoryClient(door: HttpDoor): HistoryClient {
         for (const { bytes, ...change } of answer.changes)
           yield bytes === undefined ? change : { ...change, value: decodeBase64(bytes) }
         cursor = answer.cursor
+        onReached?.(cursor)
         if (!live && answer.changes.length === 0) return
       }
     },

@@ -17,7 +17,9 @@ const encoder = new TextEncoder()
  * `/v1/changes?since=<cursor>&object=|list=|collection=&kind=&id=`: the feed.
  *
  * With `Accept: text/event-stream` as server-sent events (`id` is the cursor, `data` the change; `Last-Event-ID` goes before
- * `since`; a comment every 20 s; an event `error` with a problem at the end of a feed that broke). Else by long poll:
+ * `since`; an event `error` with a problem at the end of a feed that broke). An `id` without data, which browsers take as the
+ * place to go on from and show to nobody, comes first and every 20 s, with the place that was reached though nothing of the scope
+ * was told; a comment where there is none to tell. Else by long poll:
  * `{ changes, cursor }` as soon as there is one, or with none after `wait` milliseconds (default 20,000, 0 for at once);
  * the next poll goes on `since` that cursor. A batch is told whole, even beyond `limit`.
  */
@@ -47,28 +49,24 @@ async function poll(
 ): Promise<{ changes: unknown[]; cursor: string }> {
   const changes: unknown[] = []
   let cursor = since
-  const take = ({ cursor: next, ...change }: FeedChange): void => {
-    cursor = next
-    changes.push(feedChangeShape({ ...change, cursor: next }))
+  // Where nothing of the scope is told, the next poll need not look at the rest again.
+  const onReached = (reached: string): void => {
+    cursor = reached
   }
-  // Where nothing of the scope is told up to here, the next poll need not look at it again.
-  const reached = db.cursor()
-  const there = { ...scope, since, live: false, signal }
-  for await (const change of db.changes(there)) {
+  /** Within a batch the place does not move on: whoever came back to it would be told the same again. */
+  const movesOn = (change: FeedChange): boolean => {
     const before = cursor
-    take(change)
-    // Within a batch the place does not move on: whoever came back to it would be told the same again.
-    if (changes.length >= limit && cursor !== before) break
+    changes.push(feedChangeShape(change))
+    cursor = change.cursor
+    return cursor !== before
   }
-  if (changes.length > 0) return { changes, cursor }
-  cursor = reached
-  if (wait === 0) return { changes, cursor }
+  for await (const change of db.changes({ ...scope, since, live: false, signal, onReached }))
+    if (movesOn(change) && changes.length >= limit) break
+  if (changes.length > 0 || wait === 0) return { changes, cursor }
   const over = AbortSignal.timeout(wait)
+  const coming = { ...scope, since: cursor, signal: AbortSignal.any([signal, over]), onReached }
   try {
-    for await (const change of db.changes({ ...scope, since: reached, signal: AbortSignal.any([signal, over]) })) {
-      take(change)
-      if (cursor !== reached) break
-    }
+    for await (const change of db.changes(coming)) if (movesOn(change)) break
   } catch (error) {
     if (!over.aborted) throw error
   }
@@ -77,15 +75,24 @@ async function poll(
 
 function eventStream(db: Database, { since, scope, signal }: Following): Response {
   const gone = new AbortController()
+  /** What the reader is to know of where it is; undefined once it was told. */
+  let reached: string | undefined = since
+  const onReached = (cursor: string): void => {
+    reached = cursor
+  }
   // Called here, so that a bad cursor is an ordinary problem.
-  const feed = db.changes({ ...scope, since, signal: AbortSignal.any([signal, gone.signal]) })
+  const feed = db.changes({ ...scope, since, signal: AbortSignal.any([signal, gone.signal]), onReached })
   const changes = feed[Symbol.asyncIterator]()
   let heartbeat: NodeJS.Timeout | undefined
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      // Says at once that the feed is there.
-      controller.enqueue(encoder.encode(':\n\n'))
-      heartbeat = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), HEARTBEAT_MS)
+      const beat = (): void => {
+        controller.enqueue(encoder.encode(reached === undefined ? ':\n\n' : `id: ${reached}\n\n`))
+        reached = undefined
+      }
+      // Says at once that the feed is there, and where a reader goes on that breaks off before it is told anything.
+      beat()
+      heartbeat = setInterval(beat, HEARTBEAT_MS)
       heartbeat.unref()
     },
     async pull(controller) {
@@ -93,6 +100,8 @@ function eventStream(db: Database, { since, scope, signal }: Following): Respons
         const next = await changes.next()
         if (next.done === true) return
         const data = JSON.stringify(feedChangeShape(next.value))
+        // The place before this change is not to be told after it.
+        reached = undefined
         controller.enqueue(encoder.encode(`id: ${next.value.cursor}\nevent: change\ndata: ${data}\n\n`))
       } catch (error) {
         clearInterval(heartbeat)

@@ -153,5 +153,10 @@ export interface ChangesOptions extends RecordScope {
   readonly since?: string
   /** Wait for changes to come; else the feed ends when it has told what there is. Default true. */
   readonly live?: boolean
+  /**
+   * Called with a cursor whenever all there is was told and the next change is asked for, also where nothing of the scope was
+   * among it: kept, it spares a reader of a quiet scope what the others did meanwhile.
+   */
+  readonly onReached?: (cursor: string) => void
   readonly signal?: AbortSignal
 }

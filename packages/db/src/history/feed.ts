@@ -41,6 +41,7 @@ export interface FeedParts {
 interface Reading {
   readonly scope: CheckedScope | undefined
   readonly signal: AbortSignal | undefined
+  readonly onReached: ((cursor: string) => void) | undefined
   /** What was told of the entries that wait to be sealed: their commit need not tell it again. */
   readonly told: Map<RecordKey, ToldEntry>
 }
@@ -77,14 +78,14 @@ export class Feed {
   }
 
   /** See `Database.changes`. @throws INVALID at once; MISSING and ABORTED on the way */
-  changes({ since, live = true, signal, ...scope }: ChangesOptions = {}): AsyncIterable<FeedChange> {
+  changes({ since, live = true, signal, onReached, ...scope }: ChangesOptions = {}): AsyncIterable<FeedChange> {
     const checked = checkScope(scope)
     const from = since === undefined ? this.#now() : decodeFeedCursor(since)
     const told = new Map<RecordKey, ToldEntry>()
     // Where the reader knows entries that are pending still, it is not told of them by their commit.
     if (from.incarnation === this.#parts.moves.incarnation)
       for (const entry of this.#parts.store.pendingEntries(0)) if (entry.sequence <= from.sequence) note(told, entry)
-    return this.#read(from, live, { scope: checked, signal, told })
+    return this.#read(from, live, { scope: checked, signal, onReached, told })
   }
 
   async *#read(from: FeedPlace, live: boolean, reading: Reading): AsyncGenerator<FeedChange, void, void> {
@@ -110,6 +111,7 @@ export class Feed {
         place = { ...place, incarnation: moves.incarnation, sequence: entries.at(-1)!.sequence }
         continue
       }
+      reading.onReached?.(encodeFeedCursor(place))
       if (!live) return
       // No await since the look above: nothing can have come in between.
       await this.#somethingNew(reading.signal)
