@@ -36,24 +36,20 @@ vi.mock('node:fs/promises', async importOriginal => {
     open: async (...args: Parameters<typeof real.open>) => {
       if (args[1] !== 'r' && args[1] !== undefined) await told('open', args[0])
       const handle = await real.open(...args)
-      const wrap = <Arguments extends unknown[], Result>(
-        name: string,
-        call: (...of: Arguments) => Promise<Result>,
-      ) => ({
-        [name]: async (...of: Arguments): Promise<Result> => {
-          await told(name, args[0])
-          return call.call(handle, ...of)
-        },
+      const doing =
+        <Arguments extends unknown[], Result>(operation: string, call: (...of: Arguments) => Promise<Result>) =>
+        async (...of: Arguments): Promise<Result> => {
+          await told(operation, args[0])
+          return call(...of)
+        }
+      const writing = handle.write.bind(handle) as (...of: unknown[]) => Promise<unknown>
+      return Object.assign(handle, {
+        write: doing('write', writing) as typeof handle.write,
+        writeFile: doing('writeFile', handle.writeFile.bind(handle)),
+        sync: doing('sync', handle.sync.bind(handle)),
+        datasync: doing('datasync', handle.datasync.bind(handle)),
+        truncate: doing('truncate', handle.truncate.bind(handle)),
       })
-      const { write, sync, datasync, writeFile, truncate } = handle
-      return Object.assign(
-        handle,
-        wrap('write', write as (...of: unknown[]) => Promise<unknown>),
-        wrap('sync', sync),
-        wrap('datasync', datasync),
-        wrap('writeFile', writeFile),
-        wrap('truncate', truncate),
-      )
     },
   }
 })
