@@ -11,12 +11,17 @@ export interface Fault {
   readonly bytes?: number
 }
 
-/** Files of a journal on a disk that fails when told to, and forgets what was not synced when the power goes. */
+/**
+ * Files of a journal on a disk that fails when told to, and forgets what was not synced when the power goes. What a failed sync did
+ * not bring to the disk goes on to be read, and no later sync brings it there, unless it is written again.
+ */
 export class FaultyFiles {
   /** Asked before each operation. */
   fault: (operation: FileOperation, path: string) => Fault | undefined = () => undefined
   readonly counts = { open: 0, write: 0, datasync: 0, sync: 0, truncate: 0 }
   readonly #syncedByPath = new Map<string, Buffer>()
+  /** By path, 1 for each byte that a failed sync left behind. */
+  readonly #lostByPath = new Map<string, Uint8Array>()
 
   readonly #hasDurableWrites: boolean
 
@@ -37,15 +42,24 @@ export class FaultyFiles {
   }
 
   #wrap(file: JournalFile, path: string): JournalFile {
-    const synced = (): void => void this.#syncedByPath.set(path, readFileSync(path))
+    const synced = (): void => void this.#syncedByPath.set(path, this.#reached(path))
+    const check = (operation: 'datasync' | 'sync'): void => {
+      const fault = this.#fault(operation, path)
+      if (fault === undefined) return
+      this.#lose(path)
+      throw systemError(fault.code)
+    }
     const write: WriteAt = async (bytes, offset, length, position) => {
       const fault = this.#fault('write', path)
-      if (fault === undefined) return file.write(bytes, offset, length, position)
+      if (fault === undefined) {
+        this.#lostByPath.get(path)?.fill(0, position ?? 0, (position ?? 0) + (length ?? 0))
+        return file.write(bytes, offset, length, position)
+      }
       if ((fault.bytes ?? 0) > 0) await file.write(bytes, offset, Math.min(fault.bytes ?? 0, length), position)
       throw systemError(fault.code)
     }
     const datasync = async (): Promise<void> => {
-      this.#check('datasync', path)
+      check('datasync')
       await file.datasync()
       synced()
     }
@@ -59,7 +73,7 @@ export class FaultyFiles {
       writeDurably: this.#hasDurableWrites ? writeDurably : undefined,
       datasync,
       sync: async () => {
-        this.#check('sync', path)
+        check('sync')
         await file.sync()
         synced()
       },
@@ -69,6 +83,25 @@ export class FaultyFiles {
       },
       close: () => file.close(),
     }
+  }
+
+  /** What a sync brings to the disk. */
+  #reached(path: string): Buffer {
+    const now = readFileSync(path)
+    const before = this.#syncedByPath.get(path)
+    const lost = this.#lostByPath.get(path)
+    for (let at = lost?.indexOf(1) ?? -1; at >= 0 && at < now.length; at = lost!.indexOf(1, at + 1))
+      now[at] = before?.[at] ?? 0
+    return now
+  }
+
+  #lose(path: string): void {
+    const now = readFileSync(path)
+    const before = this.#syncedByPath.get(path)
+    this.#lostByPath.set(
+      path,
+      Uint8Array.from(now, (byte, at) => Number(byte !== before?.[at])),
+    )
   }
 
   #fault(operation: FileOperation, path: string): Fault | undefined {

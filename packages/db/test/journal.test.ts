@@ -409,6 +409,23 @@ describe('a disk that fails', () => {
     await journal.close()
   })
 
+  test('what a failed sync left is written anew before anything vouches for it', async () => {
+    const directory = temporaryDirectory()
+    // As the system's pages, these outlive the journal.
+    const files = new FaultyFiles(directory, false)
+    const { journal } = await openJournal(directory, { openFile: files.open })
+    await put(journal, 'a')
+    files.fault = operation => (operation === 'datasync' ? { code: 'EIO' } : undefined)
+    await expect(put(journal, 'b', 2_000)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    files.fault = () => undefined
+    await journal.close()
+    const restarted = await openJournal(directory, { openFile: files.open })
+    await put(restarted.journal, 'c')
+    files.losePower(directory, () => 0.9)
+    expect((await reopened(directory)).ids).toEqual([...restarted.ids, 'c'])
+    await restarted.journal.close()
+  })
+
   test('errors of opening are told by code', async () => {
     const directory = temporaryDirectory()
     const files = new FaultyFiles()

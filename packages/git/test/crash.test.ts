@@ -19,8 +19,10 @@ import { VersionHistory } from './version-history.ts'
 /** Lets so many operations through that change the disk; the next fails, and all after it. */
 const disk = vi.hoisted(() => {
   const state = { left: Infinity, errorCode: 'EIO', failOn: undefined as string | undefined, log: [] as string[] }
+  const syncedPaths: string[] = []
   return {
     state,
+    syncedPaths,
     step(operation: string): void {
       state.log.push(operation)
       const hit = state.failOn === undefined ? state.left-- <= 0 : state.failOn === operation
@@ -47,7 +49,11 @@ vi.mock('node:fs/promises', async importOriginal => {
       if (flags !== 'r') disk.step('create')
       const handle = await real.open(path, flags, mode)
       const write = handle.write.bind(handle) as (...args: unknown[]) => Promise<unknown>
-      const sync = handle.sync.bind(handle)
+      const syncNow = handle.sync.bind(handle)
+      const sync = async (): Promise<void> => {
+        await syncNow()
+        disk.syncedPaths.push(path)
+      }
       return Object.assign(handle, { write: changing('write', write), sync: changing('sync', sync) })
     },
   }
@@ -110,6 +116,16 @@ describe('after a crash at any step', () => {
     })
     // create, write, sync, rename, sync of the directory
     expect(steps).toBe(5)
+  })
+
+  it('of a rename that was not synced, the name is made durable by who opens the repository', async () => {
+    const { repository } = await openWithMain()
+    const { directory } = repository
+    await repository.close()
+    disk.syncedPaths.length = 0
+    await (await Repository.open(directory)).close()
+    const named = ['', 'objects/pack', 'refs', 'refs/heads'].map(part => join(directory, part))
+    expect(disk.syncedPaths.toSorted()).toEqual(expect.arrayContaining(named.map(path => path.replace(/\/$/, ''))))
   })
 
   it('of creating a repository, the next creation mends it', async () => {

@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError, corrupt } from '@atolldb/core'
-import { isNotFound, makeDirectoryDurably, onFile, writeFileDurably } from '@atolldb/git'
+import { isNotFound, makeDirectoryDurably, onFile, syncDirectory, writeFileDurably } from '@atolldb/git'
 
 const DIRECTORY_FORMAT = 1
 
@@ -43,6 +43,8 @@ export async function prepareDataDirectory(directory: DataDirectory): Promise<vo
     await assertOurs(directory)
     await writeFormat(directory)
   }
+  // A killed process may have given names here, that of the key among them, and not come to sync them.
+  else await syncDirectory(directory.path)
   for (const part of [directory.journal, directory.state]) await makeDirectoryDurably(part)
 }
 

@@ -19,6 +19,8 @@ export interface RecoveredSegment {
   readonly sealed: readonly SealNote[]
   /** Length of the intact part; what follows is room for more, or a torn tail that nobody was promised. */
   readonly goodBytes: number
+  /** So much of it was durable when its last frame was written. */
+  readonly vouchedBytes: number
 }
 
 /**
@@ -44,6 +46,7 @@ export function recoverSegment(
   const sealed: SealNote[] = []
   let next = firstSequence
   let offset = SEGMENT_HEADER_BYTES
+  let vouchedBytes = 0
   for (;;) {
     const payload = framePayload(bytes, offset)
     if (payload === undefined) break
@@ -55,6 +58,7 @@ export function recoverSegment(
       for (const entry of frame.entries) entries.push(entry)
       next += frame.entries.length
     }
+    vouchedBytes = framedSyncedBytes(payload)
     offset += frameLength(payload)
   }
   if (offset < bytes.length) {
@@ -63,7 +67,7 @@ export function recoverSegment(
     if (later !== undefined)
       throw corrupt(file, `damaged at byte ${offset}, which was durable when an intact frame at ${later} was written`)
   }
-  return { firstSequence, entries, sealed, goodBytes: offset }
+  return { firstSequence, entries, sealed, goodBytes: offset, vouchedBytes }
 }
 
 /** The offset of an intact frame that was written when the damaged byte was durable. */

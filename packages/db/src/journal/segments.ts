@@ -3,7 +3,15 @@ import { readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { assert, AtollError, type CommitId, corrupt } from '@atolldb/core'
-import { changeDirectory, isNotFound, onFile, translateSystemError, type WriteAt, writeFully } from '@atolldb/git'
+import {
+  changeDirectory,
+  isNotFound,
+  onFile,
+  syncDirectory,
+  translateSystemError,
+  type WriteAt,
+  writeFully,
+} from '@atolldb/git'
 import { encodeSealed, encodeSegmentHeader, type JournalEntry, type SealNote } from './frame.ts'
 import { recoverSegment, type RecoveredSegment } from './recovery.ts'
 
@@ -87,7 +95,9 @@ export interface OpenedSegments {
 }
 
 /**
- * Reads the segments of a directory, and makes it ready for the next append: zeros and a torn tail are cut off, durably.
+ * Reads the segments of a directory, and makes it ready for the next append: zeros and a torn tail are cut off, and all that is
+ * left is durable. Behind what was durable for sure it is written anew: where a sync failed in the process before, the system may
+ * show bytes that the disk does not have, and take another sync of them for done.
  * @throws CORRUPT (nothing was changed then), NOT_ACCESSIBLE, STORAGE_FULL, STORAGE_FAILED
  */
 export async function openSegments(
@@ -95,9 +105,9 @@ export async function openSegments(
   openFile: OpenJournalFile,
   hasCommit?: HasCommit,
 ): Promise<OpenedSegments> {
-  const read = await readSegments(directory, hasCommit)
+  const { unfinished, doubtful, ...read } = await readSegments(directory, hasCommit)
   // Durably: should one be back after a power loss, the segment before it may have room behind its last frame by then.
-  for (const path of read.unfinished) await changeDirectory(directory, () => onFile(path, () => unlink(path)))
+  for (const path of unfinished) await changeDirectory(directory, () => onFile(path, () => unlink(path)))
   const newest = read.segments.at(-1)
   if (newest === undefined) {
     const { segment, file, goodBytes } = await createSegment(directory, 1, undefined, openFile)
@@ -107,7 +117,9 @@ export async function openSegments(
     const opened = await openFile(newest.path, constants.O_RDWR)
     try {
       await opened.truncate(read.goodBytes)
+      await writeFully(opened, doubtful, read.goodBytes - doubtful.length)
       await opened.sync()
+      await syncDirectory(directory)
     } catch (error) {
       await opened.close()
       throw error
@@ -122,6 +134,8 @@ interface ReadSegments {
   /** Files that were not created to their end. */
   readonly unfinished: readonly string[]
   readonly goodBytes: number
+  /** The end of that which no frame behind it knew to be durable. */
+  readonly doubtful: Buffer
   readonly nextSequence: number
   readonly sealedSequence: number
   readonly entries: readonly JournalEntry[]
@@ -140,6 +154,7 @@ export async function readSegments(directory: string, hasCommit: HasCommit = asy
   let nextSequence: number | undefined
   const notes: SealNote[] = []
   let last: RecoveredSegment | undefined
+  let doubtful: Buffer = Buffer.alloc(0)
   for (const [index, path] of paths.entries()) {
     const bytes = await onFile(path, () => readFile(path))
     const segment = recoverSegment(path, bytes, { isFirst: index === 0, isLast: index === paths.length - 1 })
@@ -153,6 +168,7 @@ export async function readSegments(directory: string, hasCommit: HasCommit = asy
     nextSequence = segment.firstSequence + segment.entries.length
     segments.push({ path, firstSequence: segment.firstSequence })
     last = segment
+    doubtful = bytes.subarray(segment.vouchedBytes, segment.goodBytes)
   }
   const first = segments[0]
   const goneSequence = (first?.firstSequence ?? 1) - 1
@@ -162,6 +178,7 @@ export async function readSegments(directory: string, hasCommit: HasCommit = asy
     segments,
     unfinished,
     goodBytes: last?.goodBytes ?? 0,
+    doubtful,
     nextSequence: nextSequence ?? 1,
     // Entries whose segment is gone can be pending no more.
     sealedSequence: Math.max(goneSequence, await sealedSequenceOf(notes, hasCommit)),

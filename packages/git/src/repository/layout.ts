@@ -13,7 +13,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AtollError, corrupt } from '@atolldb/core'
 import type { FileDamage } from '../damage/file-damage.ts'
-import { makeDirectoryDurably, writeFileDurably } from '../files/durable-files.ts'
+import { makeDirectoryDurably, syncDirectory, writeFileDurably } from '../files/durable-files.ts'
 import { isNotFound, onFile } from '../files/system-errors.ts'
 import { configProblem, parseConfig, REPOSITORY_CONFIG } from './config.ts'
 import { GONE_PREFIX, TEMPORARY_PREFIX } from './install-pack.ts'
@@ -101,6 +101,19 @@ async function removeGonePacks(path: string): Promise<void> {
       for (const extension of ['pack', 'rev', 'bitmap']) await rm(join(path, `${stem}.${extension}`), { force: true })
     }
   })
+}
+
+/**
+ * Makes durable the names that a killed process gave and did not come to sync. Whoever opens the repository builds upon what is
+ * there: a note in the journal, or a peer, must not know of a `main` that a power loss takes back.
+ *
+ * @throws STORAGE_FAILED, NOT_ACCESSIBLE
+ */
+export async function syncNames(directory: string): Promise<void> {
+  const refs = join(directory, 'refs')
+  const entries = await onFile(refs, () => readdir(refs, { recursive: true, withFileTypes: true }))
+  const ofRefs = entries.filter(entry => entry.isDirectory()).map(entry => join(entry.parentPath, entry.name))
+  for (const path of [directory, join(directory, 'objects/pack'), refs, ...ofRefs]) await syncDirectory(path)
 }
 
 /**

@@ -11,7 +11,7 @@ import type { PackedBytes } from '../packs/pack-file.ts'
 import type { RawObject } from '../packs/pack-encoder.ts'
 import type { PackLimits } from '../packs/pack-limits.ts'
 import { Compaction, type CompactionOptions, type CompactionSummary } from './compaction.ts'
-import { checkRepositoryFormat, createRepository, isRepository, removeLeftovers } from './layout.ts'
+import { checkRepositoryFormat, createRepository, isRepository, removeLeftovers, syncNames } from './layout.ts'
 import { looseIdsWithPrefix, readLooseObject } from './loose-objects.ts'
 import { ObjectCache } from './object-cache.ts'
 import { copyOut, missingObject } from './object-reading.ts'
@@ -68,7 +68,7 @@ export class Repository implements ObjectReader {
   }
 
   /**
-   * Opens a repository and removes what a crash left behind.
+   * Opens a repository, removes what a crash left behind, and makes durable what it left unsynced.
    *
    * @throws MISSING (not there and not to be created), NEWER_FORMAT, CORRUPT (a damaged index), NOT_ACCESSIBLE,
    * STORAGE_FULL, STORAGE_FAILED
@@ -80,7 +80,10 @@ export class Repository implements ObjectReader {
       await createRepository(directory)
     }
     await checkRepositoryFormat(directory)
-    if (options.inspect !== true) await removeLeftovers(directory)
+    if (options.inspect !== true) {
+      await removeLeftovers(directory)
+      await syncNames(directory)
+    }
     const repository = new Repository(directory, options)
     try {
       await repository.#packs.refresh()
