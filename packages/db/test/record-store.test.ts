@@ -298,6 +298,22 @@ describe('the view behind it', () => {
     expect([get('a'), get('b')]).toEqual([2, 1])
   })
 
+  test('whose repair failed for a reader is repaired all the same, for writers who wait', async () => {
+    const { store, view, repairView, put, get } = await createStore()
+    await put('a', 1)
+    await store.count('objects', things)
+    const damage = vi.spyOn(view, 'get').mockImplementationOnce(() => {
+      throw corrupt(view.path, 'a test')
+    })
+    repairView.mockImplementationOnce(() => store.recoverView(() => Promise.reject(full)))
+    await expect(store.readSafely(() => get('a'))).rejects.toBe(full)
+    damage.mockRestore()
+    await put('b', 2)
+    await vi.waitFor(() => expect(view.mark).toMatchObject({ sequence: 2 }), { timeout: 5_000 })
+    expect(repairView).toHaveBeenCalledTimes(2)
+    expect([get('a'), get('b')]).toEqual([1, 2])
+  })
+
   test('is not asked while it is being recovered: reads wait, and find everything', async () => {
     const { store, view, repairView, put, seal } = await createStore()
     for (let i = 0; i < 20; i++) await put(`${i}`, i)

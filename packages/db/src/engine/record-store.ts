@@ -388,28 +388,37 @@ export class RecordStore {
 
   // --- Repair of the view --------------------------------------------------------------------------------------------
 
-  /** One at a time; whoever needs the view waits for the same one. @throws why it cannot be done now */
+  /**
+   * One at a time; whoever needs the view waits for the same one. One that failed is tried again and again, since what is in the way
+   * may be a full disk, and writers may wait for the view with nobody left to ask for it. @throws why it cannot be done now
+   */
   #repair(damage?: unknown): Promise<void> {
     this.#repairing ??= this.#parts
       .repairView(damage)
-      // It is done: nobody need try again in the background.
-      .then(() => {
-        clearTimeout(this.#repairTimer)
-        this.#repairFailure = undefined
-      })
+      .then(
+        () => {
+          clearTimeout(this.#repairTimer)
+          this.#repairFailure = undefined
+        },
+        (error: unknown) => {
+          this.#repairFailed(damage, error)
+          throw error
+        },
+      )
       .finally(() => (this.#repairing = undefined))
     return this.#repairing
   }
 
-  /** Tried again and again: what is in the way may be a full disk. */
+  #repairFailed(damage: unknown, error: unknown): void {
+    clearTimeout(this.#repairTimer)
+    this.#repairFailure = error instanceof Error ? error : new Error(String(error))
+    this.recheckRoom()
+    if (!this.#stopped) this.#repairTimer = setTimeout(() => this.#repairInBackground(damage), REPAIR_RETRY_MS)
+  }
+
   #repairInBackground(damage: unknown): void {
-    if (this.#stopped) return
-    this.#repair(damage).catch((error: unknown) => {
-      clearTimeout(this.#repairTimer)
-      this.#repairFailure = error instanceof Error ? error : new Error(String(error))
-      this.recheckRoom()
-      if (!this.#stopped) this.#repairTimer = setTimeout(() => this.#repairInBackground(damage), REPAIR_RETRY_MS)
-    })
+    // Who wants to know why it failed asks for what needs the view.
+    if (!this.#stopped) void this.#repair(damage).catch(() => undefined)
   }
 
   /**
