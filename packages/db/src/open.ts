@@ -45,7 +45,7 @@ import { recoverView } from './engine/view-recovery.ts'
 import { trustedNowMs } from './engine/wall-clock.ts'
 import { Feed } from './history/feed.ts'
 import { HistoryReader } from './history/history-reader.ts'
-import { MoveLog } from './history/moves.ts'
+import { drawIncarnation, MoveLog } from './history/moves.ts'
 import { PastMerges } from './history/past-merges.ts'
 import { UndoneLog } from './history/undone.ts'
 import type { JournalEntry } from './journal/frame.ts'
@@ -151,7 +151,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   await resolveCluster({ settings, branch, repository, graph, identity, clock, name }, wishes)
   if (branch.state !== undefined && !hasBegun) await settings.change({ hasBegun: true })
 
-  const moves = await MoveLog.open(directory.state, settings.current.incarnation)
+  const moves = await MoveLog.open(directory.state, drawIncarnation(environment))
   opening.onUndo(() => moves.close())
   if (branch.state !== undefined) moves.add(branch.state.main, content.sealedSequence)
   const undone = await UndoneLog.open(directory.state, content.sealedSequence)

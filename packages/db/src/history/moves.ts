@@ -3,8 +3,8 @@
  * seal that found nothing to change adds the same `main` again.
  *
  *     file = records of 36 bytes
- *     record = main (20 bytes), last journal sequence number that is sealed in it (u64), incarnation of the node (u32),
- *              CRC-32 of these 32 bytes (u32)
+ *     record = main (20 bytes), last journal sequence number that is sealed in it (u64), incarnation of the feed (u32: drawn
+ *              at each start of the node), CRC-32 of these 32 bytes (u32)
  *
  * Integers are big-endian. A record is written after the ref has moved, and not synced: whoever holds a position holds its
  * `main` too, and where the two do not agree after a power loss, goes by `main`. A damaged end is cut off at open.
@@ -12,7 +12,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import type { CommitId } from '@atolldb/core'
+import type { CommitId, Environment } from '@atolldb/core'
 import { isNotFound, onFile } from '@atolldb/git'
 
 const RECORD_BYTES = 36
@@ -23,8 +23,14 @@ export interface Move {
   readonly main: CommitId
   /** The last journal entry that is sealed in it. */
   readonly sealed: number
-  /** Sequence numbers are compared within one start of the node only: a power loss may give some out again. */
+  /** Sequence numbers are compared within one start of the node only: after a power loss, or in a backup, some are given out again. */
   readonly incarnation: number
+}
+
+/** One that no other start has, not even of a copy of the node's files, which would count as far as the node did. */
+export function drawIncarnation(environment: Pick<Environment, 'randomBytes'>): number {
+  // 0 is no start's.
+  return Buffer.from(environment.randomBytes(4)).readUInt32BE(0) || 1
 }
 
 /** The moves of `main`. Adding one costs a small write in the background. */

@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { MemoryNetwork, SeededRandom } from '@atolldb/testkit'
 import { expect, onTestFinished, test } from 'vitest'
@@ -113,6 +114,23 @@ test('what was told before a restart and undone is told after it', async () => {
   db = await opened(directory)
   await db.flush()
   expect((await rest(db, cursor)).map(words)).toEqual(['put b 1', 'delete a undefined'])
+})
+
+test('a cursor of a node hides nothing of what was written in its backup', async () => {
+  const [directory, backup] = [temporaryDirectory(), temporaryDirectory()]
+  await (await withoutQuickSeals(directory)).close()
+  cpSync(directory, backup, { recursive: true })
+  let db = await opened(directory)
+  const live = reader(db)
+  const write = (id: string): Promise<void> => db.batch(tx => tx.object('farms').put(id, 1))
+  await write('lost')
+  const { cursor } = await live.next()
+  await db.close()
+  db = await opened(backup)
+  await write('new')
+  expect((await rest(db, cursor)).map(words)).toEqual(['put new 1'])
+  await db.flush()
+  expect((await rest(db, cursor)).map(words)).toEqual(['put new 1'])
 })
 
 test('what others wrote is told after a seal that changed nothing', async () => {
