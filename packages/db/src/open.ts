@@ -9,7 +9,6 @@ import {
   CommitGraph,
   type CommitId,
   compareClock,
-  corrupt,
   type Environment,
   HybridClock,
   invalid,
@@ -38,6 +37,7 @@ import { restoreLostMain } from './engine/lost-main.ts'
 import { History } from './engine/history.ts'
 import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
+import { asDamage } from './engine/named-objects.ts'
 import { RecordStore } from './engine/record-store.ts'
 import { Sealer } from './engine/sealer.ts'
 import { onTrustedDisk } from './engine/trusted-disk.ts'
@@ -351,12 +351,6 @@ async function openRepository(directory: string, hasBegun: boolean): Promise<Rep
   } catch (error) {
     throw asDamage(error, directory)
   }
-}
-
-/** What is missing while a node opens was there before: no script is to take that for an absent record. */
-function asDamage(error: unknown, file: string): unknown {
-  if (!isAtollError(error, 'MISSING')) return error
-  return corrupt(file, `${error.message}: something was removed from it`, { cause: error })
 }
 
 /** A function that is known later: parts that call each other are made one after the other. */

@@ -59,6 +59,8 @@ async function countContested(store: RecordStore): Promise<number> {
   return contested
 }
 
+const ASK_DOCTOR = 'atoll down, then atoll doctor, which says what mends it'
+
 type StateWords = Pick<Status, 'state' | 'reason' | 'next'>
 
 /** Am I in sync, and if not, why, and what helps? */
@@ -74,7 +76,7 @@ export function describeState(parts: StatusParts, viewFailure: Error | undefined
     return {
       state: 'degraded',
       reason: `${damage.file}: ${damage.reason}`,
-      next: 'atoll down, then atoll doctor, which says what mends it',
+      next: ASK_DOCTOR,
     }
   const unsealed = describeUnsealed(store, parts.sealObstacle())
   if (unsealed !== undefined) return unsealed
@@ -114,10 +116,14 @@ function describeUnsealed(store: RecordStore, obstacle: Error | undefined): Stat
   return {
     state: 'degraded',
     reason: `${full}what is pending cannot be sealed: ${obstacle.message}`,
-    next: isAlone
-      ? 'let it reach a member of its cluster: atoll peers'
-      : 'make room or mend the disk; it goes on by itself',
+    next: nextAfter(obstacle),
   }
+}
+
+function nextAfter(obstacle: Error): string {
+  if (isAtollError(obstacle, 'NO_CLUSTER')) return 'let it reach a member of its cluster: atoll peers'
+  if (isAtollError(obstacle, 'CORRUPT')) return ASK_DOCTOR
+  return 'make room or mend the disk; it goes on by itself'
 }
 
 function alone(failing: Status['peers'][number] | undefined): StateWords {

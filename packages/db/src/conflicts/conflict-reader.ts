@@ -16,6 +16,7 @@ import {
 import type { Repository } from '@atolldb/git'
 import type { Conflict, ConflictsOptions, ConflictVersion } from '../api/conflicts.ts'
 import { contentToValue, contentVersion } from '../engine/content.ts'
+import { readNamed } from '../engine/named-objects.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import type { ViewContent } from '../view/encoding.ts'
@@ -79,7 +80,11 @@ export class ConflictReader {
   }
 
   /** The versions, the earliest first. */
-  async versions({ ref, entry }: FoundConflict): Promise<FoundVersion[]> {
+  versions(found: FoundConflict): Promise<FoundVersion[]> {
+    return readNamed(this.#parts.repository, () => this.#readVersions(found))
+  }
+
+  async #readVersions({ ref, entry }: FoundConflict): Promise<FoundVersion[]> {
     const { repository, graph } = this.#parts
     const commits = await Promise.all(entry.versions.map(id => graph.dataNode(id)))
     commits.sort((a, b) => compareStamp(a.stamp, b.stamp))
@@ -93,11 +98,15 @@ export class ConflictReader {
     )
   }
 
-  async describe(found: FoundConflict): Promise<Conflict> {
+  describe(found: FoundConflict): Promise<Conflict> {
+    return readNamed(this.#parts.repository, () => this.#describe(found))
+  }
+
+  async #describe(found: FoundConflict): Promise<Conflict> {
     const { graph, changes, repository } = this.#parts
     const { ref, entry, version, chosen } = found
     const base = await commonValue({ store: repository, graph, changes, breathe }, ref, entry.versions)
-    const versions = await this.versions(found)
+    const versions = await this.#readVersions(found)
     return {
       kind: ref.kind,
       collection: ref.collection,

@@ -32,6 +32,7 @@ import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import type { Cell } from './memory-table.ts'
 import { mergedChanges } from './merged-changes.ts'
+import { readNamed } from './named-objects.ts'
 import type { RecordStore } from './record-store.ts'
 import { fittingEntries } from './fitting-entries.ts'
 import { onTrustedDisk } from './trusted-disk.ts'
@@ -117,8 +118,9 @@ export class History {
 
   #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#mutex.run(async () => {
+      const { journal, repository } = this.#parts
       try {
-        return await onTrustedDisk(this.#parts.journal, work)
+        return await onTrustedDisk(journal, () => readNamed(repository, work))
       } catch (error) {
         this.#parts.store.recheckRoom()
         throw error
@@ -136,7 +138,7 @@ export class History {
 
   async #sealOldest(): Promise<number> {
     try {
-      const changes = await this.#sealOldestNow()
+      const changes = await readNamed(this.#parts.repository, () => this.#sealOldestNow())
       this.#sealFailure = undefined
       return changes
     } catch (error) {

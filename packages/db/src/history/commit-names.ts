@@ -12,12 +12,15 @@ import {
   type ObjectId,
 } from '@atolldb/core'
 import { noCluster } from '../engine/branch.ts'
+import { readNamed } from '../engine/named-objects.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { walkGraph } from './graph-walk.ts'
 import { parseTimeExpression } from './time-expression.ts'
 
 export interface CommitNamesParts {
   readonly graph: CommitGraph
+  /** Of the repository. */
+  readonly directory: string
   /** The ids of all objects that begin so. */
   readonly idsWithPrefix: (prefix: string) => Promise<readonly ObjectId[]>
   readonly main: () => CommitId | undefined
@@ -43,21 +46,22 @@ export function looksLikeCommitId(text: string): boolean {
  * history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in
  * `main`'s history that is not later; or the name of a ref.
  *
- * @throws MISSING (there is none), INVALID (ambiguous, or no name at all), NO_CLUSTER (nothing was ever committed)
+ * @throws MISSING (there is none), INVALID (ambiguous, or no name at all), NO_CLUSTER (nothing was ever committed), CORRUPT (there
+ * was one, and it is gone); where the state of a moment has to be made, STORAGE_FULL, STORAGE_FAILED
  */
 export async function resolveCommit(parts: CommitNamesParts, name: unknown): Promise<GraphNode> {
   const { graph, readRef, nowMs } = parts
   if (typeof name !== 'string') throw invalid('commit', 'must be a string')
   const main = parts.main()
   if (main === undefined) throw noCluster()
-  if (name === 'main') return graph.node(main)
+  if (name === 'main') return readNamed(parts, () => graph.node(main))
   const time = timePattern.exec(name)?.[1]
   if (time !== undefined) return commitAt(parts, main, name, parseTimeExpression(time, nowMs()))
   const id = name.toLowerCase()
   if (isObjectId(id)) return knownCommit(graph, id as CommitId)
   if (looksLikeCommitId(name)) return commitByPrefix(parts, main, id)
   const named = await refIfAny(readRef, name)
-  if (named !== undefined) return knownCommit(graph, named)
+  if (named !== undefined) return readNamed(parts, () => graph.node(named))
   throw shortPrefixPattern.test(id) ? noCommitName(name) : missingCommit(name)
 }
 
@@ -92,26 +96,23 @@ async function commitIfAny(graph: CommitGraph, id: CommitId): Promise<GraphNode 
 }
 
 /** What `main` of a node would be that has all that was written by then, and nothing else. */
-async function commitAt(
-  { graph, mergeOf }: CommitNamesParts,
-  main: CommitId,
-  name: string,
-  ms: number,
-): Promise<GraphNode> {
-  const present = await graph.headsOfMain(main)
-  const heads = await headsAt(graph, present, ms, { breathe })
-  const [first, ...others] = heads
-  if (first === undefined) throw missingCommit(name)
-  if (isSameHeads(heads, present)) return graph.node(main)
-  return graph.node(others.length === 0 ? first : await mergeOf(heads))
+async function commitAt(parts: CommitNamesParts, main: CommitId, name: string, ms: number): Promise<GraphNode> {
+  const { graph, mergeOf } = parts
+  const found = await readNamed(parts, async () => {
+    const present = await graph.headsOfMain(main)
+    const heads = await headsAt(graph, present, ms, { breathe })
+    const [first, ...others] = heads
+    if (first === undefined) return undefined
+    if (isSameHeads(heads, present)) return graph.node(main)
+    return graph.node(others.length === 0 ? first : await mergeOf(heads))
+  })
+  if (found === undefined) throw missingCommit(name)
+  return found
 }
 
 /** Looked up where ids are sorted. The history is walked only to choose between commits, and as far back as these are. */
-async function commitByPrefix(
-  { graph, idsWithPrefix }: CommitNamesParts,
-  main: CommitId,
-  prefix: string,
-): Promise<GraphNode> {
+async function commitByPrefix(parts: CommitNamesParts, main: CommitId, prefix: string): Promise<GraphNode> {
+  const { graph, idsWithPrefix } = parts
   const found: GraphNode[] = []
   for (const id of await idsWithPrefix(prefix)) {
     const node = await commitIfAny(graph, id as CommitId)
@@ -120,7 +121,7 @@ async function commitByPrefix(
   const [first, ...others] = found
   if (first === undefined) throw missingCommit(prefix)
   if (others.length === 0) return first
-  const ofHistory = await inHistory(graph, main, found)
+  const ofHistory = await readNamed(parts, () => inHistory(graph, main, found))
   const [one, another] = ofHistory.length > 0 ? ofHistory : found
   if (one === undefined || another !== undefined)
     throw invalid('commit', `${prefix} is ambiguous: ${one?.id} and ${another?.id} begin with it`)

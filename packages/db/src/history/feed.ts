@@ -15,6 +15,7 @@ import {
 import type { Repository } from '@atolldb/git'
 import type { ChangesOptions, FeedChange } from '../api/history.ts'
 import { contentToValue, contentVersion } from '../engine/content.ts'
+import { eachNamed } from '../engine/named-objects.ts'
 import type { RecordStore } from '../engine/record-store.ts'
 import type { JournalEntry } from '../journal/frame.ts'
 import { decodeFeedCursor, encodeFeedCursor, type FeedPlace } from './feed-cursor.ts'
@@ -89,8 +90,13 @@ export class Feed {
   }
 
   async *#read(from: FeedPlace, live: boolean, reading: Reading): AsyncGenerator<FeedChange, void, void> {
+    const place = await this.#checked(from)
+    yield* eachNamed(this.#parts.repository, this.#readFrom(place, live, reading))
+  }
+
+  async *#readFrom(from: FeedPlace, live: boolean, reading: Reading): AsyncGenerator<FeedChange, void, void> {
     const { moves, store } = this.#parts
-    let place = await this.#checked(from)
+    let place = from
     for (;;) {
       this.#assertRunning(reading.signal)
       if (place.position < moves.position) {

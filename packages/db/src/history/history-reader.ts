@@ -1,6 +1,7 @@
-import type { CommitGraph, CommitId, GraphNode } from '@atolldb/core'
+import type { CommitGraph, CommitId, GraphNode, ObjectReader } from '@atolldb/core'
 import type { Repository } from '@atolldb/git'
 import type { DiffOptions, LogEntry, LogOptions, RecordChange, Refs, ShownCommit, Snapshot } from '../api/history.ts'
+import { eachNamed, namedObjects, readNamed } from '../engine/named-objects.ts'
 import { resolveCommit } from './commit-names.ts'
 import { walkLog } from './log.ts'
 import type { PastMerges } from './past-merges.ts'
@@ -25,15 +26,19 @@ export interface HistoryReaderParts {
 export class HistoryReader {
   readonly refs: Refs
   readonly #parts: HistoryReaderParts
+  /** What a commit that is there names. */
+  readonly #objects: ObjectReader
 
   constructor(parts: HistoryReaderParts) {
     this.#parts = parts
+    this.#objects = namedObjects(parts.repository)
     this.refs = new RepositoryRefs(parts.repository, async commit => (await this.#resolve(commit)).id)
   }
 
   #resolve(commit: string): Promise<GraphNode> {
     const { repository, pastMerges } = this.#parts
     const lookUp = {
+      directory: repository.directory,
       mergeOf: (heads: readonly CommitId[]) => pastMerges.of(heads),
       readRef: (name: string) => this.refs.get(name),
       idsWithPrefix: (prefix: string) => repository.idsWithPrefix(prefix),
@@ -42,7 +47,7 @@ export class HistoryReader {
   }
 
   async at(commit: string): Promise<Snapshot> {
-    return snapshotOf(this.#parts.repository, await this.#resolve(commit))
+    return snapshotOf(this.#objects, await this.#resolve(commit))
   }
 
   async *log({ limit = Infinity, from, signal, ...scope }: LogOptions = {}): AsyncGenerator<LogEntry, void, void> {
@@ -50,12 +55,14 @@ export class HistoryReader {
     const checked = checkScope(scope)
     // Where nothing was ever committed, there is nothing to tell.
     if (from === undefined && main() === undefined) return
-    yield* walkLog(repository, graph, await this.#resolve(from ?? 'main'), { scope: checked, limit, signal })
+    const start = await this.#resolve(from ?? 'main')
+    yield* eachNamed(repository, walkLog(repository, graph, start, { scope: checked, limit, signal }))
   }
 
   async show(commit: string): Promise<ShownCommit> {
     const { repository, graph } = this.#parts
-    return showCommit(repository, graph, await this.#resolve(commit))
+    const node = await this.#resolve(commit)
+    return readNamed(repository, () => showCommit(this.#objects, graph, node))
   }
 
   async *diff(
@@ -65,6 +72,6 @@ export class HistoryReader {
   ): AsyncGenerator<RecordChange, void, void> {
     const checked = checkScope(scope)
     const [before, after] = [await this.#resolve(from), await this.#resolve(to)]
-    yield* recordChanges(this.#parts.repository, before.tree, after.tree, { scope: checked, signal })
+    yield* recordChanges(this.#objects, before.tree, after.tree, { scope: checked, signal })
   }
 }

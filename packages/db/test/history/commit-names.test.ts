@@ -35,6 +35,7 @@ class CountedGraph extends CommitGraph {
     return resolveCommit(
       {
         graph: this,
+        directory: 'repo.git',
         main: () => idOf(main),
         nowMs: () => 0,
         readRef: async () => undefined,
