@@ -100,6 +100,11 @@ export class WindowedFile implements RandomAccessFile {
     return this.#windows.get(this.#keyOf(window))?.subarray(position - window * WINDOW_BYTES)
   }
 
+  /** All of its content, as it was just written: kept as if it had been read where it fits one window. */
+  prime(chunks: readonly Uint8Array[]): void {
+    if (this.sizeBytes > 0 && this.sizeBytes <= WINDOW_BYTES) this.#windows.set(this.#keyOf(0), Buffer.concat(chunks))
+  }
+
   /** Closes it until the next read: before it is renamed or removed. */
   async release(): Promise<void> {
     await this.#files.forget(this.path)

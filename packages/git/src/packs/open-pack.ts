@@ -7,6 +7,26 @@ import { MemoryPackIndex, PagedPackIndex } from './pack-index.ts'
 /** Indexes up to this stay in memory; larger ones are read in windows. */
 const LARGEST_INDEX_IN_MEMORY = 1024 * 1024
 
+/** A pack and its index as they were written to their files, which nobody changes. */
+export interface WrittenPack {
+  readonly index: Uint8Array
+  readonly sizeBytes: number
+  /** The pack itself, where it is in memory. */
+  readonly chunks: readonly Uint8Array[] | undefined
+}
+
+/** The same as `openPack` for who wrote it, without a look at the disk. Undefined where its index is not to stay in memory. */
+export function openWrittenPack(
+  files: WindowedFiles,
+  path: string,
+  { index, sizeBytes, chunks }: WrittenPack,
+): PackFile | undefined {
+  if (index.length > LARGEST_INDEX_IN_MEMORY) return undefined
+  const file = files.file(path, sizeBytes)
+  if (chunks !== undefined) file.prime(chunks)
+  return new PackFile(file, new MemoryPackIndex(Buffer.from(index.buffer, index.byteOffset, index.length)))
+}
+
 /**
  * Opens a pack by the path of its `.pack` file, its index beside it.
  *

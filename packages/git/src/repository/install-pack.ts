@@ -18,23 +18,23 @@ export const GONE_PREFIX = `${TEMPORARY_PREFIX}gone_`
  * both or neither. What is there under that name stays as it is, byte for byte. The contents must have been fsynced; when it
  * resolves the names are durable too. What was moved is removed where that fails: nobody may count on it.
  *
+ * @returns whether both files are the ones that were moved
  * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE
  */
 export async function installPack(
   packDirectory: string,
   name: string,
   temporary: { readonly pack: string; readonly index: string },
-): Promise<void> {
+): Promise<boolean> {
+  const to = packPaths(packDirectory, name)
   const moved: string[] = []
-  const move = async (from: string, extension: string): Promise<void> => {
-    const to = join(packDirectory, `pack-${name}.${extension}`)
-    if (await moveUnlessThere(from, to)) moved.unshift(to)
-  }
   try {
     await changeDirectory(packDirectory, async () => {
-      await move(temporary.pack, 'pack')
-      await move(temporary.index, 'idx')
+      const [hasPack, hasIndex] = await Promise.all([exists(to.pack), exists(to.index)])
+      if (await moveUnlessThere(temporary.pack, to.pack, hasPack)) moved.unshift(to.pack)
+      if (await moveUnlessThere(temporary.index, to.index, hasIndex)) moved.unshift(to.index)
     })
+    return moved.length === 2
   } catch (error) {
     // The index first: a pack without one is nothing to anybody.
     for (const path of moved) await unlink(path).catch(() => {})
@@ -42,8 +42,13 @@ export async function installPack(
   }
 }
 
-/** Writes a pack from memory and installs it; as durable as `installPack` when it resolves. @throws as that */
-export async function writePack(packDirectory: string, { name, chunks, index }: BuiltPack): Promise<void> {
+/**
+ * Writes a pack from memory and installs it; as durable as `installPack` when it resolves.
+ *
+ * @returns whether its files are the ones written here
+ * @throws as `installPack`
+ */
+export async function writePack(packDirectory: string, { name, chunks, index }: BuiltPack): Promise<boolean> {
   const stem = join(packDirectory, TEMPORARY_PREFIX)
   const temporary = { pack: `${stem}pack_${randomSuffix()}`, index: `${stem}idx_${randomSuffix()}` }
   try {
@@ -51,7 +56,7 @@ export async function writePack(packDirectory: string, { name, chunks, index }: 
       writeNewFile(temporary.pack, chunks, { mode: 0o444 }),
       writeNewFile(temporary.index, [index], { mode: 0o444 }),
     ])
-    await installPack(packDirectory, name, temporary)
+    return await installPack(packDirectory, name, temporary)
   } catch (error) {
     // One of them may be there.
     await Promise.all([temporary.pack, temporary.index].map(path => rm(path, { force: true }).catch(() => {})))
@@ -59,22 +64,25 @@ export async function writePack(packDirectory: string, { name, chunks, index }: 
   }
 }
 
+function packPaths(packDirectory: string, name: string): { readonly pack: string; readonly index: string } {
+  const stem = join(packDirectory, `pack-${name}`)
+  return { pack: `${stem}.pack`, index: `${stem}.idx` }
+}
+
 /** Was it moved? */
-async function moveUnlessThere(from: string, to: string): Promise<boolean> {
-  return onFile(to, async () => {
-    const isThere = await exists(to)
-    if (isThere) await unlink(from)
-    else await rename(from, to)
-    return !isThere
-  })
+async function moveUnlessThere(from: string, to: string, isThere: boolean): Promise<boolean> {
+  await onFile(to, () => (isThere ? unlink(from) : rename(from, to)))
+  return !isThere
 }
 
 async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
+  return onFile(path, async () => {
+    try {
+      await stat(path)
+      return true
+    } catch (error) {
+      if (isNotFound(error)) return false
+      throw error
+    }
+  })
 }

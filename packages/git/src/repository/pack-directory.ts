@@ -5,7 +5,7 @@ import { syncDirectory } from '../files/durable-files.ts'
 import { isNotFound, onFile, translateSystemError } from '../files/system-errors.ts'
 import type { WindowedFiles } from '../files/windowed-files.ts'
 import { MalformedObject } from '../objects/malformed-object.ts'
-import { openPack } from '../packs/open-pack.ts'
+import { openPack, openWrittenPack, type WrittenPack } from '../packs/open-pack.ts'
 import type { PackFile, PackedBytes } from '../packs/pack-file.ts'
 import { GONE_PREFIX } from './install-pack.ts'
 
@@ -103,10 +103,14 @@ export class PackDirectory {
     }
   }
 
-  /** Takes in a pack that was just put into the directory. @throws as `refresh` */
-  async add(name: string): Promise<void> {
+  /**
+   * Takes in a pack that was just put into the directory. Where its files are known to be as they were written here, `written` is
+   * that, and they are not read back. @throws as `refresh`
+   */
+  async add(name: string, written?: WrittenPack): Promise<void> {
     if (this.#names.has(name)) return
-    const pack = await this.#load(name)
+    const known = written && openWrittenPack(this.#files, this.#pathOf(name, 'pack'), written)
+    const pack = known ?? (await this.#load(name))
     if (this.#names.has(name)) return
     this.#note(name)
     this.#packs = [pack, ...this.#packs]

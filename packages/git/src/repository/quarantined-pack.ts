@@ -102,8 +102,10 @@ export class QuarantinedPack implements ObjectReader {
     assert(this.#state === 'quarantined', 'a pack is adopted or discarded once')
     this.#state = 'adopting'
     try {
-      await this.#install()
-      await this.#packs.add(this.name)
+      const { index, bytes } = this.#received
+      const isOurs = await this.#install()
+      const written = { index, sizeBytes: this.sizeBytes, chunks: bytes && [bytes] }
+      await this.#packs.add(this.name, isOurs ? written : undefined)
     } catch (error) {
       this.#state = 'failed'
       throw error
@@ -112,14 +114,15 @@ export class QuarantinedPack implements ObjectReader {
     await this.#removeDirectory()
   }
 
-  async #install(): Promise<void> {
+  /** Are the files in place the ones that were received? */
+  async #install(): Promise<boolean> {
     const { name, objectCount } = this
     const { bytes, index } = this.#received
     if (bytes !== undefined) return writePack(this.#packs.path, { name, objectCount, chunks: [bytes], index })
     const paths = { pack: packPath(this.#directory), index: join(this.#directory, 'pack.idx') }
     await allDone([syncFile(paths.pack), writeNewFile(paths.index, [index], { mode: 0o444 })])
     await this.#pack.file.release()
-    await installPack(this.#packs.path, name, paths)
+    return installPack(this.#packs.path, name, paths)
   }
 
   /** Removes it. Reading is over. Does nothing once it is adopted. */

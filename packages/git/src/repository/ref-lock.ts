@@ -55,28 +55,27 @@ export class RefLock {
     })
   }
 
-  /** Makes the content durable beside the file, which stays as it is. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
+  /** Makes the content durable beside the file, which stays as it is, and is written no more. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE */
   async write(content: string): Promise<void> {
     await onFile(this.#path, async () => {
       await writeFully(this.#handle, Buffer.from(content))
       await this.#handle.sync()
+      await this.#handle.close()
     })
   }
 
   /**
-   * Puts what was written in the file's place and ends the lock. The file holds the old content or the new at every instant,
-   * the new one durably when it resolves.
+   * Puts what was written in the file's place, once `objects` has resolved, and ends the lock. The file holds the old content or the
+   * new at every instant, the new one durably when it resolves.
    *
-   * @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE, CONFLICT (a directory of refs stands there)
+   * @throws what `objects` failed with; STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE, CONFLICT (a directory of refs stands there)
    */
-  async commit(): Promise<void> {
-    await changeDirectory(dirname(this.#path), () =>
-      onFile(this.#path, async () => {
-        await this.#handle.close()
-        this.#open = false
-        await this.#rename()
-      }),
-    )
+  async commit(objects: Promise<unknown> = Promise.resolve()): Promise<void> {
+    await changeDirectory(dirname(this.#path), async () => {
+      await objects
+      this.#open = false
+      await onFile(this.#path, () => this.#rename())
+    })
   }
 
   /** Ends the lock without a change; after `commit` it does nothing. */

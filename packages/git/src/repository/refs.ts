@@ -70,8 +70,7 @@ export class Refs {
       await this.#compare(name, previous)
       if (previous === undefined) await this.#makeWay(name)
       await lock.write(`${next}\n`)
-      await objects
-      await lock.commit()
+      await lock.commit(objects)
     } finally {
       await lock.release()
     }

@@ -53,7 +53,9 @@ export class StagedObjects implements ObjectStore {
   }
 
   writeCommit(commit: CommitObject): CommitId {
-    return this.#builder.add('commit', encodeCommit(commit)) as CommitId
+    const id = this.#builder.add('commit', encodeCommit(commit)) as CommitId
+    this.#commits.set(id, commit)
+    return id
   }
 
   /** An object as it is encoded, of any type. */
@@ -114,13 +116,15 @@ export class StagedObjects implements ObjectStore {
    */
   async commit(): Promise<CommittedPack | undefined> {
     if (this.#builder.objectCount === 0) return undefined
-    const { name, objectCount, chunks } = (this.#built ??= this.#builder.finish())
-    await writePack(this.#packs.path, this.#built)
-    await this.#packs.add(name)
+    const built = (this.#built ??= this.#builder.finish())
+    const { name, objectCount, chunks, index } = built
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    const isOurs = await writePack(this.#packs.path, built)
+    await this.#packs.add(name, isOurs ? { index, sizeBytes, chunks } : undefined)
     // Read and written together are what the next stage begins with.
     for (const [id, entries] of this.#trees) this.#cache.trees.set(id, entries)
     for (const [id, commit] of this.#commits) this.#cache.commits.set(id, commit)
-    return { name, objectCount, sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0) }
+    return { name, objectCount, sizeBytes }
   }
 
   /** The first reader behind that has it, else the last, which knows how to say that it is missing. */
