@@ -11,8 +11,8 @@ const IDS = 400
 const FAILED_ROUNDS = 5
 
 /**
- * Fills a disk of that size: writes fail with STORAGE_FULL and leave no trace, reads go on, and with room the node goes on at
- * once, has all that it acknowledged, before and after a restart, and git is content. Returns how many writes were
+ * Fills a disk of that size: writes fail with STORAGE_FULL and leave no trace, reads go on or need a view that there is no room for,
+ * and with room the node goes on at once, has all that it acknowledged, before and after a restart, and git is content. Returns how many writes were
  * acknowledged.
  */
 export async function fillDisk(sizeMb: number, valueBytes: number): Promise<number> {
@@ -24,7 +24,7 @@ export async function fillDisk(sizeMb: number, valueBytes: number): Promise<numb
     try {
       acknowledged = await writeUntilFull(db, expected, valueBytes)
       await expect(db.flush()).rejects.toMatchObject({ code: 'STORAGE_FULL' })
-      expect(await db.object('farms').getMany([...expected.keys()])).toEqual([...expected.values()])
+      await expectReadable(db, expected)
       expect((await db.status()).pending).toBeGreaterThan(0)
 
       disk.resize(sizeMb + 64)
@@ -65,6 +65,18 @@ async function writeUntilFull(db: Database, expected: Map<string, string>, value
     if (failed.length > 0) failedRounds++
   }
   return acknowledged
+}
+
+/** LevelDB may have met the full disk first: then the view has to be made anew before it answers, and reads fail as writes do. */
+async function expectReadable(db: Database, expected: ReadonlyMap<string, string>): Promise<void> {
+  const values = await db
+    .object('farms')
+    .getMany([...expected.keys()])
+    .catch((error: unknown) => {
+      if (!isAtollError(error, 'STORAGE_FULL')) throw error
+      return undefined
+    })
+  if (values !== undefined) expect(values).toEqual([...expected.values()])
 }
 
 async function readAll(db: Database): Promise<Map<string, string>> {

@@ -21,6 +21,11 @@ function returned(value: JsonValue | undefined): ScriptOutcome {
   return { result: value === undefined ? undefined : JSON.stringify(value) }
 }
 
+/** What `...value` brings into an object where scripts run: the engine passes over a string, of which Node gives the characters. */
+function spread(value: JsonValue | undefined): [string, JsonValue][] {
+  return typeof value === 'object' && value !== null ? Object.entries(value) : []
+}
+
 /** Scripts for random histories: some that tell what they were given, some that decide nothing. */
 export const sampleScripts: readonly SampleScript[] = [
   {
@@ -35,7 +40,7 @@ export const sampleScripts: readonly SampleScript[] = [
   {
     source: '(base, versions) => ({ ...base, ...versions.at(-1), n: versions.length }) // counts them',
     gives: (base, versions) => {
-      const members = [base, versions.at(-1)].flatMap(value => Object.entries(value ?? {}) as [string, JsonValue][])
+      const members = [base, versions.at(-1)].flatMap(value => spread(value))
       return returned(Object.fromEntries([...members, ['n', versions.length]]))
     },
   },
