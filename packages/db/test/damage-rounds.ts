@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -61,24 +62,67 @@ export const inDirectory = (path: string, pattern: RegExp) => (directory: string
     .map(name => join(directory, path, name))
 const oneFile = (path: string) => (directory: string) => [join(directory, path)]
 
-const filesByKind = new Map<string, (directory: string) => string[]>([
-  ['format', oneFile('format')],
-  ['state/node.json', oneFile('state/node.json')],
-  ['the journal', inDirectory('journal', /\.log$/)],
-  ['a pack', inDirectory('repo.git/objects/pack', /\.pack$/)],
-  ['an index', inDirectory('repo.git/objects/pack', /\.idx$/)],
-  ['the branch', oneFile('repo.git/refs/heads/main')],
-  ['HEAD', oneFile('repo.git/HEAD')],
-  ['config', oneFile('repo.git/config')],
-  ['a table of the view', inDirectory('view', /\.ldb$/)],
-  ['a log of the view', inDirectory('view', /\.log$/)],
-  ['the manifest of the view', inDirectory('view', /^MANIFEST/)],
-  ['CURRENT of the view', oneFile('view/CURRENT')],
-  ['the log of moves', oneFile('state/moves')],
+interface Kind {
+  readonly files: (directory: string) => string[]
+  /** Makes such files where a node of ours seldom has any. */
+  readonly prepare?: (directory: string) => void
+}
+
+const kindByName = new Map<string, Kind>([
+  ['format', { files: oneFile('format') }],
+  ['identity.key', { files: oneFile('identity.key') }],
+  ['state/node.json', { files: oneFile('state/node.json') }],
+  ['the journal', { files: inDirectory('journal', /\.log$/) }],
+  ['a pack', { files: inDirectory('repo.git/objects/pack', /\.pack$/) }],
+  ['an index', { files: inDirectory('repo.git/objects/pack', /\.idx$/) }],
+  ['a loose object', { files: looseObjects, prepare: unpackObjects }],
+  ['the branch', { files: oneFile('repo.git/refs/heads/main') }],
+  ['packed-refs', { files: oneFile('repo.git/packed-refs'), prepare: packRefs }],
+  ['a head that waits', { files: inDirectory('repo.git/refs/atoll/heads', /./), prepare: letHeadWait }],
+  ['HEAD', { files: oneFile('repo.git/HEAD') }],
+  ['config', { files: oneFile('repo.git/config') }],
+  ['a table of the view', { files: inDirectory('view', /\.ldb$/) }],
+  ['a log of the view', { files: inDirectory('view', /\.log$/) }],
+  ['the manifest of the view', { files: inDirectory('view', /^MANIFEST/) }],
+  ['CURRENT of the view', { files: oneFile('view/CURRENT') }],
+  ['the log of moves', { files: oneFile('state/moves') }],
+  ['what was undone', { files: oneFile('state/undone') }],
 ])
 
-/** Every kind of file of a data directory. */
-export const damageKinds: readonly string[] = [...filesByKind.keys()]
+function git(directory: string, args: readonly string[], input?: Buffer): void {
+  execFileSync('git', ['-C', join(directory, 'repo.git'), ...args], { input, stdio: 'pipe' })
+}
+
+function packRefs(directory: string): void {
+  git(directory, ['pack-refs', '--all'])
+}
+
+/** As an adoption that a crash cut short leaves it: `main` has it already. */
+function letHeadWait(directory: string): void {
+  const head = readFileSync(join(directory, 'repo.git/refs/heads/main'), 'latin1')
+  const waiting = join(directory, 'repo.git/refs/atoll/heads')
+  mkdirSync(waiting, { recursive: true })
+  writeFileSync(join(waiting, head.trim()), head)
+}
+
+/** As stock git leaves what it was pushed or fetched. */
+function unpackObjects(directory: string): void {
+  const packs = inDirectory('repo.git/objects/pack', /\.pack$/)(directory).map(file => readFileSync(file))
+  rmSync(join(directory, 'repo.git/objects/pack'), { recursive: true })
+  mkdirSync(join(directory, 'repo.git/objects/pack'))
+  for (const pack of packs) git(directory, ['unpack-objects', '-q'], pack)
+}
+
+function looseObjects(directory: string): string[] {
+  const objects = join(directory, 'repo.git/objects')
+  return readdirSync(objects, { recursive: true, encoding: 'utf8' })
+    .filter(name => /^[0-9a-f]{2}[/\\][0-9a-f]{38}$/.test(name))
+    .toSorted()
+    .map(name => join(objects, name))
+}
+
+/** Every kind of file of a data directory, but `config.json` of the command, and what lies beside the truth: `changes/`, `door.json`, `damaged/`. */
+export const damageKinds: readonly string[] = [...kindByName.keys()]
 
 export interface DamageRound {
   /** One of `damageKinds`. */
@@ -97,6 +141,7 @@ export async function damageRound(whole: string, { what, how, seed }: DamageRoun
   try {
     const [directory, copy] = [join(parent, 'data'), join(parent, 'copy')]
     cpSync(whole, directory, { recursive: true })
+    kindByName.get(what)!.prepare?.(directory)
     harmOne(directory, { what, how, seed })
     cpSync(directory, copy, { recursive: true })
     // One flipped bit makes a newer format of it, of which this program can say nothing.
@@ -122,7 +167,7 @@ async function isOfNewerFormat(directory: string): Promise<boolean> {
 
 function harmOne(directory: string, { what, how, seed }: DamageRound): void {
   const random = numbers(seed)
-  const files = filesByKind.get(what)!(directory)
+  const files = kindByName.get(what)!.files(directory)
   const file = files[random() % files.length]!
   chmodSync(file, 0o644)
   how(file, random)
@@ -151,7 +196,12 @@ async function expectRepaired(
   { what, whole }: { readonly what: string; readonly whole: string },
 ): Promise<void> {
   const { after, lost } = await repair(directory)
-  if (after.findings.length > 0) {
+  if (what === 'identity.key' && after.findings.length > 0) {
+    // Nobody else has it.
+    expect(after.findings.map(({ check }) => check)).toEqual(['identity'])
+    cpSync(join(whole, what), join(directory, what))
+    expect((await diagnose(directory)).findings).toEqual([])
+  } else if (after.findings.length > 0) {
     // What only a peer can have: it is named, and put back from there.
     expect(after.findings.map(({ check }) => check)).toEqual(['graph'])
     expect(lost).not.toEqual([])

@@ -89,8 +89,13 @@ class GraphWalk {
     for (const entry of entries) {
       const known = olderByName.get(entry.name) ?? []
       if (entry.type === 'tree') await this.#tree(entry.id, known)
-      else if (!known.includes(entry.id) && !(await this.#repository.has(entry.id))) this.missing.set(entry.id, 'blob')
+      else if (!known.includes(entry.id) && !(await this.#hasBlob(entry.id))) this.missing.set(entry.id, 'blob')
     }
+  }
+
+  /** A loose one is read to know it. */
+  async #hasBlob(id: ObjectId): Promise<boolean> {
+    return (await this.#orMissing(id, 'blob', () => this.#repository.has(id))) ?? false
   }
 
   async #orMissing<Result>(id: ObjectId, type: ObjectType, read: () => Promise<Result>): Promise<Result | undefined> {
