@@ -16,5 +16,6 @@ it(`whole nodes agree and keep what they promised, seeds 1 to ${SEEDS}`, { timeo
   const sum = (what: keyof WholeReport): number => reports.reduce((all, report) => all + report[what], 0)
   expect(sum('acknowledged')).toBeGreaterThan(10 * SEEDS)
   expect(sum('kills')).toBeGreaterThan(SEEDS / 2)
+  expect(sum('told')).toBeGreaterThan(50 * SEEDS)
   expect(sum('contested')).toBeGreaterThan(SEEDS / 2)
 })

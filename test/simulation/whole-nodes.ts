@@ -3,6 +3,7 @@ import type { Database } from 'atolldb'
 import { eventually, fsck, records } from '../../packages/db/test/replication/nodes.ts'
 import { definedStateOf } from '../../packages/db/test/replication/oracle-state.ts'
 import { WholeNode } from './whole-node.ts'
+import { WholeReader } from './whole-reader.ts'
 import { WholeWrites } from './whole-writes.ts'
 
 /** What happened, so that a run in which nothing did can be told. */
@@ -11,6 +12,8 @@ export interface WholeReport {
   readonly commits: number
   readonly kills: number
   readonly contested: number
+  /** By the feeds. */
+  readonly told: number
 }
 
 const PATIENCE_MS = 60_000
@@ -18,7 +21,7 @@ let lastPort = 40_000
 
 /**
  * Nodes of `db` as they ship, with files and real timers, on a network in memory that delays, loses and breaks: they write, are
- * cut off, closed and killed; then all is mended, and what was promised is looked at. The seed determines what is done to them,
+ * cut off, closed and killed, and readers follow their feeds over all that; then all is mended, and what was promised is looked at. The seed determines what is done to them,
  * and not the course of events: timers, threads and the disk have their say.
  * @throws what was broken
  */
@@ -29,22 +32,33 @@ export async function playWholeNodes(seed: string): Promise<WholeReport> {
   const ports = Array.from({ length: 2 + random.below(3) }, () => ++lastPort)
   const nodes = ports.map((_, number) => new WholeNode({ network, weather, random }, number, ports))
   const writes = new WholeWrites(random.fork('writes'))
+  const readers = nodes.flatMap(node => [
+    new WholeReader(node, random.fork(`reader ${node.number}`)),
+    new WholeReader(node, random.fork(`reader of farms ${node.number}`), 'farms'),
+  ])
+  const following = new AbortController()
   try {
     if (random.chance(0.3)) cutOff(network, nodes, nodes.at(-1)!)
     for (const node of nodes) await node.start()
     const durationMs = random.pick([300, 800])
     const kills = { count: 0 }
+    const read = Promise.all(readers.map(reader => reader.follow(following.signal)))
+    // Waited for in the end, whatever fails first.
+    read.catch(() => undefined)
     await Promise.all([
       ...nodes.map(node => keepWriting(node, writes, random.fork(`writer ${node.number}`), durationMs)),
       makeTrouble({ network, nodes, random: random.fork('trouble'), durationMs, kills }),
     ])
     await heal(network, nodes, weather)
-    return { ...(await judge(nodes, writes)), kills: kills.count }
+    following.abort()
+    await read
+    return { ...(await judge(nodes, writes, readers)), kills: kills.count }
   } catch (error) {
     throw new Error(`whole nodes, seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     })
   } finally {
+    following.abort()
     for (const node of nodes) await node.end()
   }
 }
@@ -125,7 +139,11 @@ async function heal(network: MemoryNetwork, nodes: readonly WholeNode[], weather
   await Promise.all(nodes.map(({ life }) => life!.db.synced({ peers, timeout: PATIENCE_MS })))
 }
 
-async function judge(nodes: readonly WholeNode[], writes: WholeWrites): Promise<Omit<WholeReport, 'kills'>> {
+async function judge(
+  nodes: readonly WholeNode[],
+  writes: WholeWrites,
+  readers: readonly WholeReader[],
+): Promise<Omit<WholeReport, 'kills'>> {
   const dbs = nodes.map(({ life }) => life!.db)
   await eventually(async () => {
     const statuses = await Promise.all(dbs.map(db => db.status()))
@@ -144,8 +162,13 @@ async function judge(nodes: readonly WholeNode[], writes: WholeWrites): Promise<
       throw new Error(`node ${i} lists as conflicts ${listed.join()}, not ${expected.join()}`)
     if (JSON.stringify(await records(db)) !== JSON.stringify(all)) throw new Error(`node ${i} reads other records`)
   }
+  for (const reader of readers) {
+    const difference = await reader.difference()
+    if (difference !== undefined) throw new Error(difference)
+  }
   for (const node of nodes) fsck(node)
-  return { acknowledged: writes.acknowledged, commits: commits.length, contested: contested.length }
+  const told = readers.reduce((sum, reader) => sum + reader.told, 0)
+  return { acknowledged: writes.acknowledged, commits: commits.length, contested: contested.length, told }
 }
 
 async function conflictsOf(db: Database): Promise<string[]> {
