@@ -244,6 +244,28 @@ test('wherever descriptors run out in a seal, it works again once there are some
   fsck(directory)
 })
 
+test('wherever descriptors run out in a merge of packs, nothing of it is left behind, and it works again', async () => {
+  const { directory, db } = await filled()
+  await db.object('farms').put('north', 2)
+  await db.flush()
+  const unfinished = (): string[] =>
+    readdirSync(join(directory, 'repo.git/objects/pack')).filter(name => name.startsWith('tmp_'))
+  let opens = 0
+  for (let isDone = false; !isDone; opens++) {
+    disk.opensLeft = opens
+    isDone = await db.compact().then(
+      () => true,
+      () => false,
+    )
+    mend()
+    expect([opens, unfinished()]).toEqual([opens, []])
+  }
+  // Of the packs, what is made of them, and their directory.
+  expect(opens).toBeGreaterThan(4)
+  await db.close()
+  fsck(directory)
+})
+
 test('a lock of main that cannot be closed is not left behind', async () => {
   const { directory, db } = await filled()
   await db.object('farms').put('north', 2)

@@ -86,7 +86,13 @@ export class Compaction {
     if (sources.length === 0) return nothing
     const merged = await this.#merge(sources, pace, onProgress)
     if (merged === undefined) return { ...nothing, packsAfter: this.#packs.packCount }
-    await installPack(this.#packs.path, merged.name, merged.temporary)
+    try {
+      await installPack(this.#packs.path, merged.name, merged.temporary)
+    } catch (error) {
+      // It may be as large as all there is, and every further attempt would leave another.
+      await discardMerged(merged)
+      throw error
+    }
     await this.#packs.replace(sources, merged.name)
     for (const pack of sources) this.#commitsByName.delete(this.#packs.nameOf(pack))
     this.#commitsByName.set(merged.name, Math.max(1, merged.commitCount))
