@@ -106,8 +106,8 @@ export async function openSegments(
   hasCommit?: HasCommit,
 ): Promise<OpenedSegments> {
   const { unfinished, doubtful, ...read } = await readSegments(directory, hasCommit)
-  // Durably: should one be back after a power loss, the segment before it may have room behind its last frame by then.
-  for (const path of unfinished) await changeDirectory(directory, () => onFile(path, () => unlink(path)))
+  // The directory is synced below: should one be back after a power loss, the segment before it may have room behind its frames by then.
+  for (const path of unfinished) await onFile(path, () => unlink(path))
   const newest = read.segments.at(-1)
   if (newest === undefined) {
     const { segment, file, goodBytes } = await createSegment(directory, 1, undefined, openFile)
