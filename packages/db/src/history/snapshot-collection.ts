@@ -72,7 +72,7 @@ export class TreeCollection<T> implements SnapshotCollection<T> {
   async *records(range: RangeOptions = {}): AsyncGenerator<Versioned<T>, void, void> {
     for await (const batch of this.#scan(range))
       for (let i = 0; i < batch.length; i += BLOBS_AT_ONCE)
-        yield* await Promise.all(batch.slice(i, i + BLOBS_AT_ONCE).map(record => this.#load(record)))
+        yield* await this.#loadAll(batch.slice(i, i + BLOBS_AT_ONCE))
   }
 
   async *keys(range: RangeOptions = {}): AsyncGenerator<string, void, void> {
@@ -93,6 +93,24 @@ export class TreeCollection<T> implements SnapshotCollection<T> {
 
   #lookup(id: RecordId): Promise<StoredContent | undefined> {
     return lookupRecord(this.#reader, this.#tree, { kind: this.kind, collection: this.#collection, id })
+  }
+
+  /**
+   * Neighbours mostly lie beside each other in a pack: one read brings many to hand, and what is at hand needs no promise. Where
+   * they do not, the rest is read at once.
+   */
+  async #loadAll(records: readonly ScannedRecord[]): Promise<Versioned<T>[]> {
+    const loaded = records.map(record => this.#loadAtHand(record))
+    const first = loaded.indexOf(undefined)
+    if (first < 0) return loaded as Versioned<T>[]
+    loaded[first] = await this.#load(records[first]!)
+    const known = records.map((record, i) => loaded[i] ?? this.#loadAtHand(record))
+    return Promise.all(records.map(async (record, i) => known[i] ?? this.#load(record)))
+  }
+
+  #loadAtHand({ id, content: { format, version, bytes } }: ScannedRecord): Versioned<T> | undefined {
+    const atHand = bytes ?? this.#reader.blobAtHand?.(version)
+    return atHand && { id, value: contentToValue<T>({ format, bytes: atHand }), version }
   }
 
   async #load({ id, content }: ScannedRecord): Promise<Versioned<T>> {

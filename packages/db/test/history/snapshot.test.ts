@@ -1,4 +1,4 @@
-import { applyEdits, type RecordEdit } from '@atolldb/core'
+import { applyEdits, type CollectionName, type ObjectReader, type RecordEdit, type RecordId } from '@atolldb/core'
 import { hashObject } from '@atolldb/git'
 import { MemoryObjectStore } from '@atolldb/testkit'
 import { expect, onTestFinished, test } from 'vitest'
@@ -144,4 +144,38 @@ test('moments are UTC unless they say otherwise', () => {
   expect(at('2026-03-01T12:00+02:00')).toBe('2026-03-01T10:00:00.000Z')
   expect(at('yesterday')).toBe('2026-03-01T12:00:00.000Z')
   expect(at('90 minutes ago')).toBe('2026-03-02T10:30:00.000Z')
+})
+
+test('a range asks for few promises where one read brings neighbours to hand, and has every record all the same', async () => {
+  const store = new MemoryObjectStore()
+  const edits = Array.from({ length: 500 }, (_none, i): RecordEdit => {
+    const bytes = Buffer.from(`{"n":${i}}`)
+    const id = `farm-${String(i).padStart(3, '0')}` as RecordId
+    const content = { format: 'json', version: hashObject('blob', bytes), bytes } as const
+    return { kind: 'objects', collection: 'farms' as CollectionName, id, content }
+  })
+  const { tree } = await applyEdits(store, undefined, edits)
+  const inOrder = edits.map(({ content }) => content!)
+  const atHand = new Map<string, Uint8Array>()
+  let reads = 0
+  /** What is read has some of its neighbours in its window. */
+  const reader: ObjectReader = {
+    has: id => store.has(id),
+    blobId: bytes => store.blobId(bytes),
+    readTree: id => store.readTree(id),
+    readCommit: id => store.readCommit(id),
+    readBlob: id => {
+      reads++
+      const place = inOrder.findIndex(({ version }) => version === id)
+      for (const { version, bytes } of inOrder.slice(place, place + 40)) atHand.set(version, bytes!)
+      return store.readBlob(id)
+    },
+    blobAtHand: id => atHand.get(id),
+  }
+  const farms = new TreeCollection(reader, tree, 'objects', 'farms' as CollectionName)
+  const found = await collected(farms.entries({ gte: 'farm-123', limit: 100 }))
+  expect(found).toEqual(
+    Array.from({ length: 100 }, (_none, i) => [`farm-${String(123 + i).padStart(3, '0')}`, { n: 123 + i }]),
+  )
+  expect(reads).toBe(3)
 })

@@ -28,21 +28,69 @@ export function fileInMemory(path: string, bytes: Buffer): RandomAccessFile {
   }
 }
 
+/** Windows by number: those used most recently, and those that are being read. */
+class Windows {
+  readonly #kept: LRUCache<number, Buffer>
+  readonly #underWay = new Map<number, Promise<Buffer>>()
+
+  constructor(sizeBytes: number) {
+    this.#kept = new LRUCache({
+      maxSize: sizeBytes,
+      sizeCalculation: window => window.length + WINDOW_OVERHEAD_BYTES,
+    })
+  }
+
+  atHand(key: number): Buffer | undefined {
+    return this.#kept.get(key)
+  }
+
+  set(key: number, window: Buffer): void {
+    this.#kept.set(key, window)
+  }
+
+  /** Whoever asks while a window is being read waits for the same read: neighbours are often asked for together. */
+  async get(key: number, read: () => Promise<Buffer>): Promise<Buffer> {
+    const kept = this.#kept.get(key)
+    if (kept !== undefined) return kept
+    let reading = this.#underWay.get(key)
+    if (reading === undefined) {
+      reading = this.#read(key, read)
+      this.#underWay.set(key, reading)
+    }
+    return reading
+  }
+
+  async #read(key: number, read: () => Promise<Buffer>): Promise<Buffer> {
+    try {
+      const window = await read()
+      this.set(key, window)
+      return window
+    } finally {
+      this.#underWay.delete(key)
+    }
+  }
+
+  clear(): void {
+    this.#kept.clear()
+  }
+}
+
 /**
  * Reads files through windows of 64 KiB, of which the most recently used are kept: neighbours in a pack cost one read, and
  * memory stays bounded whatever the size of the files.
  */
 export class WindowedFiles {
-  readonly #files = new OpenFiles(OPEN_FILES)
-  readonly #windows: LRUCache<number, Buffer>
+  readonly #files: OpenFiles
+  readonly #windows: Windows
   #nextFile = 0
 
-  /** @param cacheBytes memory for windows */
-  constructor(cacheBytes: number) {
-    this.#windows = new LRUCache({
-      maxSize: Math.max(4 * WINDOW_BYTES, cacheBytes),
-      sizeCalculation: window => window.length + WINDOW_OVERHEAD_BYTES,
-    })
+  /**
+   * @param cacheBytes memory for windows
+   * @param files what reads the files; closed with these
+   */
+  constructor(cacheBytes: number, files = new OpenFiles(OPEN_FILES)) {
+    this.#files = files
+    this.#windows = new Windows(Math.max(4 * WINDOW_BYTES, cacheBytes))
   }
 
   /** The file's content must not change from now on. Opens nothing yet. */
@@ -61,10 +109,10 @@ export class WindowedFile implements RandomAccessFile {
   readonly path: string
   readonly sizeBytes: number
   readonly #files: OpenFiles
-  readonly #windows: LRUCache<number, Buffer>
+  readonly #windows: Windows
   readonly #number: number
 
-  constructor(files: OpenFiles, windows: LRUCache<number, Buffer>, number: number, path: string, sizeBytes: number) {
+  constructor(files: OpenFiles, windows: Windows, number: number, path: string, sizeBytes: number) {
     this.#files = files
     this.#windows = windows
     this.#number = number
@@ -97,7 +145,7 @@ export class WindowedFile implements RandomAccessFile {
   /** What is in memory from this position on, up to the edge of its window: a view to be read at once. */
   atHand(position: number): Buffer | undefined {
     const window = Math.floor(position / WINDOW_BYTES)
-    return this.#windows.get(this.#keyOf(window))?.subarray(position - window * WINDOW_BYTES)
+    return this.#windows.atHand(this.#keyOf(window))?.subarray(position - window * WINDOW_BYTES)
   }
 
   /** All of its content, as it was just written: kept as if it had been read where it fits one window. */
@@ -110,15 +158,12 @@ export class WindowedFile implements RandomAccessFile {
     await this.#files.forget(this.path)
   }
 
-  async #window(window: number): Promise<Buffer> {
-    const key = this.#keyOf(window)
-    const cached = this.#windows.get(key)
-    if (cached !== undefined) return cached
-    const start = window * WINDOW_BYTES
-    // Most packs of single commits are far smaller than a window.
-    const bytes = await this.#files.read(this.path, start, Math.min(WINDOW_BYTES, this.sizeBytes - start))
-    this.#windows.set(key, bytes)
-    return bytes
+  #window(window: number): Promise<Buffer> {
+    return this.#windows.get(this.#keyOf(window), () => {
+      const start = window * WINDOW_BYTES
+      // Most packs of single commits are far smaller than a window.
+      return this.#files.read(this.path, start, Math.min(WINDOW_BYTES, this.sizeBytes - start))
+    })
   }
 
   #keyOf(window: number): number {

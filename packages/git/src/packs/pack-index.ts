@@ -79,12 +79,45 @@ function placeIn(bytes: Buffer, idsAt: number, from: number, to: number, wanted:
   return undefined
 }
 
+/** The same of sorted ids that are all there, the first of which has this place in the index. */
+function placeAmong(ids: Buffer, first: number, wanted: Buffer): number | undefined {
+  const place = placeIn(ids, 0, 0, ids.length / OBJECT_ID_BYTES, wanted)
+  return place === undefined ? undefined : first + place
+}
+
+/**
+ * Where an id most likely is among the places of those with its first byte: ids are hashes, so they lie as evenly as chance has
+ * them, which is within four standard deviations of it but for one id in ten thousand.
+ */
+function likelyPlaces(wanted: Buffer, low: number, high: number): [from: number, to: number] {
+  const count = high - low
+  const middle = low + Math.floor((wanted.readUIntBE(1, 3) / 0x1_00_00_00) * count)
+  const margin = Math.ceil(2 * Math.sqrt(count)) + 1
+  return [Math.max(low, middle - margin), Math.min(high, middle + margin)]
+}
+
+/** Is the id, if it is anywhere, before (-1), among (0) or behind (1) these sorted ids? */
+function sideOf(ids: Buffer, wanted: Buffer): -1 | 0 | 1 {
+  if (ids.length === 0) return 0
+  if (wanted.compare(ids, 0, OBJECT_ID_BYTES) < 0) return -1
+  return wanted.compare(ids, ids.length - OBJECT_ID_BYTES) > 0 ? 1 : 0
+}
+
 function firstByteOf(prefix: string): number {
   return Number.parseInt(prefix.slice(0, 2), 16)
 }
 
-/** The id that is looked for in memory; nothing there is asynchronous. */
 const wantedId = Buffer.alloc(OBJECT_ID_BYTES)
+let lastWanted: ObjectId | undefined
+
+/**
+ * The id that is looked for in memory, in binary, until the next call: nothing there is asynchronous. The same id is looked for
+ * in the index of one pack after another, and made binary once.
+ */
+function wantedInBinary(id: ObjectId): Buffer {
+  if (id !== lastWanted) wantedId.write((lastWanted = id), 'hex')
+  return wantedId
+}
 
 /** An index in memory, its checksum verified. */
 export class MemoryPackIndex implements PackIndex {
@@ -106,9 +139,9 @@ export class MemoryPackIndex implements PackIndex {
   }
 
   find(id: ObjectId): number | undefined {
-    wantedId.write(id, 'hex')
-    const [from, to] = this.#layout.range(wantedId[0]!)
-    const place = placeIn(this.bytes, this.#layout.idsAt, from, to, wantedId)
+    const wanted = wantedInBinary(id)
+    const [from, to] = this.#layout.range(wanted[0]!)
+    const place = placeIn(this.bytes, this.#layout.idsAt, from, to, wanted)
     return place === undefined ? undefined : this.#offset(place)
   }
 
@@ -168,29 +201,42 @@ export class PagedPackIndex implements PackIndex {
   async find(id: ObjectId): Promise<number | undefined> {
     const wanted = Buffer.from(id, 'hex')
     if (this.#filter?.mayHave(wanted) === false) return undefined
+    const place = await this.#placeOf(wanted)
+    if (place !== undefined) return this.#offset(place)
+    await (this.#verified ??= this.#verify())
+    return undefined
+  }
+
+  async #placeOf(wanted: Buffer): Promise<number | undefined> {
     let [low, high] = this.#layout.range(wanted[0]!)
+    const [from, to] = likelyPlaces(wanted, low, high)
+    const likely = await this.#ids(from, to - from)
+    const side = sideOf(likely, wanted)
+    if (side === 0 || to - from === high - low) return placeAmong(likely, from, wanted)
+    if (side < 0) high = from
+    else low = to
     while (high - low > IDS_A_READ) {
       const middle = (low + high) >>> 1
       if (wanted.compare(await this.#ids(middle, 1)) < 0) high = middle
       else low = middle
     }
-    const place = placeIn(await this.#ids(low, high - low), 0, 0, high - low, wanted)
-    if (place !== undefined) return this.#offset(low + place)
-    await (this.#verified ??= this.#verify())
-    return undefined
+    return placeAmong(await this.#ids(low, high - low), low, wanted)
   }
 
   findAtHand(id: ObjectId): number | undefined | 'unknown' {
-    wantedId.write(id, 'hex')
-    if (this.#filter?.mayHave(wantedId) === false) return undefined
-    const [low, high] = this.#layout.range(wantedId[0]!)
-    const length = (high - low) * OBJECT_ID_BYTES
-    const ids = this.#file.atHand(this.#layout.idsAt + low * OBJECT_ID_BYTES)
-    if (ids === undefined || ids.length < length) return 'unknown'
-    const place = placeIn(ids, 0, 0, high - low, wantedId)
+    const wanted = wantedInBinary(id)
+    if (this.#filter?.mayHave(wanted) === false) return undefined
+    const [low, high] = this.#layout.range(wanted[0]!)
+    const [from, to] = likelyPlaces(wanted, low, high)
+    const length = (to - from) * OBJECT_ID_BYTES
+    const window = this.#file.atHand(this.#layout.idsAt + from * OBJECT_ID_BYTES)
+    if (window === undefined || window.length < length) return 'unknown'
+    const ids = window.subarray(0, length)
+    if (to - from < high - low && sideOf(ids, wanted) !== 0) return 'unknown'
+    const place = placeAmong(ids, from, wanted)
     // Before the checksum is verified, nothing is known to be missing.
     if (place === undefined) return this.#filter === undefined ? 'unknown' : undefined
-    const offset = this.#file.atHand(this.#layout.offsetsAt + (low + place) * 4)
+    const offset = this.#file.atHand(this.#layout.offsetsAt + place * 4)
     if (offset === undefined || offset.length < 4) return 'unknown'
     const at = offset.readUInt32BE()
     return at < LARGE_OFFSET ? at : 'unknown'

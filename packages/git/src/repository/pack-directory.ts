@@ -256,7 +256,7 @@ export class PackDirectory {
     }
   }
 
-  /** Asks the newest pack that has it. */
+  /** Asks the pack that last had something, then the others, newest first. */
   async #search<T>(id: ObjectId, ask: (pack: PackFile, offset: number) => T | Promise<T>): Promise<T | undefined> {
     for (;;) {
       const departures = this.#departures
@@ -267,7 +267,11 @@ export class PackDirectory {
 
   async #searchOnce<T>(id: ObjectId, ask: (pack: PackFile, offset: number) => T | Promise<T>): Promise<T | undefined> {
     let damaged: { pack: PackFile; error: MalformedObject } | undefined
-    for (const pack of this.#packs) {
+    const last = this.#lastFound
+    const packs = this.#packs
+    for (let place = last === undefined ? 0 : -1; place < packs.length; place++) {
+      const pack = place < 0 ? last! : packs[place]!
+      if (place >= 0 && pack === last) continue
       try {
         // Most indexes are in memory; waiting for each would cost more than the search.
         const found = pack.index.find(id)
