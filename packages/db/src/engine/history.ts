@@ -15,6 +15,8 @@ import {
   type MergeContext,
   type ObjectId,
   type ObjectReader,
+  type RecordKey,
+  recordKey,
   type RuleRunner,
   reduceHeads,
   writeState,
@@ -31,7 +33,7 @@ import type { SortedEntries } from './lineage.ts'
 import { breathe } from '../scheduling/breathe.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import type { Cell } from './memory-table.ts'
-import { mergedChanges } from './merged-changes.ts'
+import { differingRecords, saidRecords } from './merged-changes.ts'
 import { readNamed } from './named-objects.ts'
 import type { RecordStore } from './record-store.ts'
 import { fittingEntries } from './fitting-entries.ts'
@@ -234,14 +236,16 @@ export class History {
     const context = this.#context(stage)
     const merged = await addHeads(context, before, added)
     if (isSameHeads(merged.heads, before.heads)) return false
-    const changes = await mergedChanges(store, stage, before, merged)
+    const said = await saidRecords(stage, before, merged)
     const isLarge = merged.edits.size >= LARGE_MERGE_EDITS && added.length <= LARGE_MERGE_HEADS
     // What was read once must be there after a crash, too: so the commits that say it are named first.
     if (isLarge) await branch.keepWaiting([...new Set([...branch.waiting, ...added])])
-    const foreseen = isLarge ? store.foresee(changes) : undefined
+    const foreseen = isLarge ? store.foresee(said) : undefined
     const visibleMs = monotonicMs() - beganMs
     try {
-      const { heads, tree } = await writeState(context, merged)
+      const told = new Set<RecordKey>()
+      const { heads, tree } = await writeState(context, merged, difference => told.add(recordKey(difference)))
+      const changes = await differingRecords(stage, before, merged, said, told)
       const { id: main } = await mainOf({ store: stage, graph }, { heads, tree })
       await this.#moveTo({ main, heads, tree }, { stage, changes, foreseen })
     } catch (error) {
@@ -328,7 +332,7 @@ function dataCommitOf({ heads, main }: BranchState): CommitId {
 interface Moved {
   readonly stage: StagedObjects
   readonly changes: readonly ViewChange[]
-  /** The changes, where they are shown already. */
+  /** Where they are shown already: those, and with them what is said of records that are as before. */
   readonly foreseen?: readonly Cell[] | undefined
 }
 

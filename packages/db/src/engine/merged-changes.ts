@@ -1,41 +1,56 @@
-import { editsSince, isAtollError, type ObjectReader, type State, type UnwrittenState } from '@atolldb/core'
+import {
+  editsSince,
+  lookupRecord,
+  type ObjectReader,
+  type RecordKey,
+  recordKey,
+  type State,
+  type StoredContent,
+  type UnwrittenState,
+} from '@atolldb/core'
 import { breatheInSlices } from '../scheduling/breathe.ts'
 import { loadChange } from '../view/fill.ts'
-import type { ViewContent } from '../view/encoding.ts'
 import type { ViewChange } from '../view/view.ts'
-import type { RecordStore } from './record-store.ts'
 
-/** What has to change for readers when a state takes the place of another one, which `store` shows now. */
-export async function mergedChanges(
-  store: Pick<RecordStore, 'shown'>,
+/**
+ * Every record of which it is said what it is when a state takes the place of another one, each once, with its bytes: edits say
+ * it also where it is that already.
+ */
+export async function saidRecords(reader: ObjectReader, before: State, merged: UnwrittenState): Promise<ViewChange[]> {
+  const breathe = breatheInSlices()
+  const said: ViewChange[] = []
+  for await (const edits of editsSince(reader, before, merged))
+    for (const edit of edits) {
+      said.push(await loadChange(reader, edit))
+      await breathe()
+    }
+  return said
+}
+
+/**
+ * Those of the said records that are not as before. `told`: what differs from `merged.tree`, as writing the state tells it. The
+ * view is not asked: that would be a read a record, here and there, which takes the longer the more records there are.
+ */
+export async function differingRecords(
   reader: ObjectReader,
   before: State,
   merged: UnwrittenState,
-): Promise<ViewChange[]> {
+  said: readonly ViewChange[],
+  told: ReadonlySet<RecordKey>,
+): Promise<readonly ViewChange[]> {
+  if (merged.tree === before.tree) return said.filter(change => told.has(recordKey(change)))
+  // A head that descends from all of ours brought its own tree, which edits may have put back to what ours said.
   const breathe = breatheInSlices()
   const changes: ViewChange[] = []
-  // Edits say what a record is to be, also where it is that already; differences of trees do not.
-  const isExact = merged.edits.size === 0
-  for await (const edits of editsSince(reader, before, merged))
-    for (const edit of edits) {
-      const change = await loadChange(reader, edit)
-      if (isExact || !isShown(store, change)) changes.push(change)
-      await breathe()
-    }
+  for (const change of said) {
+    const edit = merged.edits.get(recordKey(change))
+    if (edit === undefined || !isSameContent(edit.content, await lookupRecord(reader, before.tree, change)))
+      changes.push(change)
+    await breathe()
+  }
   return changes
 }
 
-function isShown(store: Pick<RecordStore, 'shown'>, change: ViewChange): boolean {
-  try {
-    return isSameContent(store.shown(change), change.content)
-  } catch (error) {
-    // What the view cannot tell now keeps nobody from adopting: it is told again. Whoever reads the view next has it repaired.
-    if (isAtollError(error) && error.code !== 'CLOSED') return false
-    throw error
-  }
-}
-
-function isSameContent(a: ViewContent | undefined, b: ViewContent | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return a.format === b.format && Buffer.compare(a.bytes, b.bytes) === 0
+function isSameContent(a: StoredContent | undefined, b: StoredContent | undefined): boolean {
+  return a?.version === b?.version && a?.format === b?.format
 }

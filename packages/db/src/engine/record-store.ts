@@ -113,12 +113,6 @@ export class RecordStore {
     return stored
   }
 
-  /** The same, as nobody asked for it: for work on many records, which the cache is not to know of. */
-  shown(ref: RecordRef): ViewContent | undefined {
-    const cell = this.#table.get(ref)
-    return cell === undefined ? this.#parts.view.get(viewKey(ref)) : cell.content
-  }
-
   cacheCounts(): CacheCounts {
     return this.#cache.counts()
   }

@@ -2,7 +2,8 @@ import type * as FsPromises from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryNetwork } from '@atolldb/testkit'
 import { type Database } from 'atolldb'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { View } from '../../src/view/view.ts'
 import { eventually, fsck, git, openCluster, settled, type TestNode } from './nodes.ts'
 
 /** A merge of much is read before its trees are written: what others see meanwhile, and what becomes of it. */
@@ -104,3 +105,32 @@ test('what the disk refuses is taken back, and comes once there is room', async 
   expect(await a.db.object('farms').count()).toBe(2_200)
   fsck(a)
 }, 60_000)
+
+test('what both wrote alike is shown and told as no change, and the view is asked for nothing', async () => {
+  const [a, b] = (await openCluster(new MemoryNetwork(), 2)) as [TestNode, TestNode]
+  await a.db.object('farms').put('farm-7', { by: 'both' })
+  await settled(a, b)
+  await a.db.offline()
+  const told: string[] = []
+  for (const { db } of [a, b])
+    await db.batch(tx => {
+      for (let i = 0; i < RECORDS; i++) tx.object('farms').put(`farm-${i}`, { by: i % 2 === 0 ? 'both' : 'b' })
+      if (db === a.db) for (let i = 1; i < RECORDS; i += 200) tx.object('farms').put(`farm-${i}`, { by: 'a' })
+    })
+  await Promise.all([a.db.flush(), b.db.flush()])
+  a.db.object('farms').subscribe(({ id }) => told.push(id))
+  const reads = vi.spyOn(View.prototype, 'get')
+  onTestFinished(() => reads.mockRestore())
+  await a.db.online()
+  const commit = await settled(a, b)
+  expect(reads).not.toHaveBeenCalled()
+  const contested = Array.from({ length: 6 }, (_none, i) => `farm-${1 + i * 200}`)
+  const changed = (await contestedValues(a.db, contested)).filter(([, by]) => by === 'b').map(([id]) => id)
+  expect(told.toSorted()).toEqual(changed.toSorted())
+  expect(await b.db.flush()).toEqual({ commit })
+}, 60_000)
+
+async function contestedValues(db: Database, ids: readonly string[]): Promise<[string, unknown][]> {
+  const farms = db.object<{ by: string }>('farms')
+  return Promise.all(ids.map(async (id): Promise<[string, unknown]> => [id, (await farms.get(id))?.by]))
+}
