@@ -300,7 +300,8 @@ describe('a segment of the journal that was not begun to its end', () => {
     await journal.close()
     writeFileSync(segmentPath(directory, 2), 'ATOLL')
     const again = await Journal.open(directory, options)
-    expect(disk.events.slice(-2)).toEqual([`unlink ${segmentPath(directory, 2)}`, `sync ${directory}`])
+    // The open syncs the directory once more: what a killed process left in it.
+    expect(disk.events.join('\n')).toContain(`unlink ${segmentPath(directory, 2)}\nsync ${directory}`)
     await again.journal.close()
   })
 })
