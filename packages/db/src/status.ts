@@ -1,4 +1,10 @@
-import { type CommitId, decodeConflictEntry, isAtollError, isReservedCollection } from '@atolldb/core'
+import {
+  type CommitId,
+  decodeConflictEntry,
+  isAtollError,
+  isConflictCollection,
+  isReservedCollection,
+} from '@atolldb/core'
 import type { FileDamage } from '@atolldb/git'
 import type { CollectionInfo, Status } from './api/status.ts'
 import type { RecordStore } from './engine/record-store.ts'
@@ -19,8 +25,6 @@ export interface StatusParts {
   readonly sealObstacle: () => Error | undefined
   readonly clockIsTrusted: () => boolean
 }
-
-const CONFLICTS = '.atoll.conflicts.'
 
 /** The users' collections: not Atoll's own. */
 export async function userCollections(store: RecordStore): Promise<CollectionInfo[]> {
@@ -52,7 +56,7 @@ export async function readCounts(store: RecordStore): Promise<ViewCounts> {
 async function countContested(store: RecordStore): Promise<number> {
   let contested = 0
   for (const { kind, collection } of await store.collections()) {
-    if (!collection.startsWith(CONFLICTS)) continue
+    if (!isConflictCollection(collection)) continue
     for await (const [, { bytes }] of store.range(kind, collection, {}))
       if (decodeConflictEntry(bytes).contested) contested++
   }

@@ -3,11 +3,11 @@ import {
   ChangeCollector,
   type ChangeList,
   type Clock,
+  type CommitId,
   compareClock,
   composeDataCommit,
-  conflictSubject,
-  type CommitId,
   HybridClock,
+  isConflictCollection,
   type ObjectId,
   type ObjectStore,
   type RecordDifference,
@@ -49,7 +49,7 @@ export async function composeSeal(
   const { tree, tallies } = await applyEdits(stage, parent.tree, lastEdits(entries), { breathe, onDifference })
   if (tree === parent.tree) return undefined
   const clock = sealClock(parent.clock, entries)
-  const shown = [...tallies.values()].filter(tally => conflictSubject({ ...tally, id: '' as never }) === undefined)
+  const shown = [...tallies.values()].filter(({ collection }) => !isConflictCollection(collection))
   const commit = stage.writeCommit(
     composeDataCommit({ tree, parent: parent.main, clock, name: author.name, tallies: shown, signer: author.signer }),
   )

@@ -5,7 +5,7 @@ import { eachNamed, namedObjects, readNamed } from '../engine/named-objects.ts'
 import { resolveCommit } from './commit-names.ts'
 import { walkLog } from './log.ts'
 import type { PastMerges } from './past-merges.ts'
-import { recordChanges } from './record-changes.ts'
+import { changesBetween } from './record-changes.ts'
 import { checkScope } from './record-scope.ts'
 import { RepositoryRefs } from './refs.ts'
 import { showCommit } from './show.ts'
@@ -72,6 +72,6 @@ export class HistoryReader {
   ): AsyncGenerator<RecordChange, void, void> {
     const checked = checkScope(scope)
     const [before, after] = [await this.#resolve(from), await this.#resolve(to)]
-    yield* recordChanges(this.#objects, before.tree, after.tree, { scope: checked, signal })
+    yield* changesBetween(this.#objects, before.tree, after.tree, { scope: checked, signal })
   }
 }

@@ -33,7 +33,7 @@ export async function* recordDifferences(
 }
 
 /** The same with values. @throws ABORTED */
-export async function* recordChanges(
+export async function* changesBetween(
   reader: ObjectReader,
   before: ObjectId | undefined,
   after: ObjectId | undefined,
