@@ -1,5 +1,7 @@
 /** What `scripts/soak` asked for. */
 const seed = Number(process.env['ATOLL_SOAK_SEED'] ?? Date.now() % 1_000_000)
+/** Which number a test that enumerates begins with. */
+export const first = Number(process.env['ATOLL_SOAK_FIRST'] ?? 1)
 const minutes = Number(process.env['ATOLL_SOAK_MINUTES'] ?? 5)
 
 /**

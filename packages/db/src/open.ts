@@ -126,12 +126,15 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
   const repository = await openRepository(directory.repository, hasBegun)
   opening.onUndo(() => repository.close())
   const rollBack = new Late<void>(() => undefined)
+  const recheckRoom = new Late<void>(() => undefined)
   const { journal, content } = await Journal.open(directory.journal, {
     durability: isMemory ? 'os' : (options.durability ?? 'sync'),
     onAbandon: () => rollBack.call(),
+    onRefusing: () => recheckRoom.call(),
     hasCommit: id => repository.has(id),
   })
   opening.onUndo(() => journal.close())
+  settings.onFailed(failure => journal.refuse(failure))
   const unsealed = content.entries.filter(entry => entry.sequence > content.sealedSequence)
 
   const graph = new CommitGraph(repository)
@@ -191,6 +194,7 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
     await store.close()
   })
   rollBack.set(() => store.rollBack())
+  recheckRoom.set(() => store.recheckRoom())
   const tellMove = new Late<void, [main: CommitId, cause: MoveCause]>(() => undefined)
   const compactor = new Compactor(repository, journal, log)
   opening.onUndo(() => compactor.stop())

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type Database, open } from '../src/index.ts'
+import { type Database, isAtollError, open } from '../src/index.ts'
 import { Journal } from '../src/journal/journal.ts'
 import { segmentPath } from '../src/journal/segments.ts'
 import { append, clockOf, commitOf, putOf } from './entries.ts'
@@ -15,6 +15,7 @@ import { temporaryDirectory } from './temporary.ts'
 const disk = vi.hoisted(() => ({
   /** Of syncs: how many still work. */
   syncsLeft: Infinity,
+  syncError: 'EIO',
   /** Of opens: how many still work. */
   opensLeft: Infinity,
   /** What the names of files that cannot be closed end with. */
@@ -41,7 +42,7 @@ vi.mock('node:fs/promises', async importOriginal => {
       const close = handle.close.bind(handle)
       return Object.assign(handle, {
         sync: async () => {
-          if (disk.syncsLeft-- <= 0) throw failing('EIO')
+          if (disk.syncsLeft-- <= 0) throw failing(disk.syncError)
           await sync()
           disk.events.push(`sync ${String(args[0])}`)
         },
@@ -64,6 +65,7 @@ vi.mock('node:fs/promises', async importOriginal => {
 
 function mend(): void {
   disk.syncsLeft = Infinity
+  disk.syncError = 'EIO'
   disk.opensLeft = Infinity
   disk.closesFail = 'none'
   disk.writesFail = false
@@ -113,6 +115,50 @@ describe.each([0, 1, 2, 3, 4])('a sync that fails after %i others of a seal', sy
     await again.close()
     fsck(directory)
   })
+})
+
+/** Nothing that such a sync was to keep is kept: it is written anew, into other files. Of a directory it is as bad as any. */
+describe.each([
+  [0, ['STORAGE_FULL']],
+  // Files and the lock of the ref are synced side by side.
+  [1, ['STORAGE_FULL', 'STORAGE_FAILED']],
+  [2, ['STORAGE_FULL', 'STORAGE_FAILED']],
+  [3, ['STORAGE_FULL', 'STORAGE_FAILED']],
+  [4, ['STORAGE_FAILED']],
+])('a sync that fails for want of room after %i others of a seal', (syncs, codes) => {
+  test(`is ${codes.join(' or ')}, and trusted by nobody`, async () => {
+    const { directory, db } = await filled()
+    const packs = (): string[] => readdirSync(join(directory, 'repo.git/objects/pack')).sort()
+    const before = packs()
+    disk.syncsLeft = syncs
+    disk.syncError = 'ENOSPC'
+    await db.object('farms').put('north', 2)
+    const failure: unknown = await db.flush().catch((error: unknown) => error)
+    const code = isAtollError(failure) ? failure.code : 'none'
+    expect(codes).toContain(code)
+    if (syncs < 2) expect(packs()).toEqual(before)
+    mend()
+    const late = db.object('farms').put('late', 3)
+    if (code === 'STORAGE_FAILED') await expect(late).rejects.toMatchObject({ code })
+    else {
+      await late
+      await db.flush()
+      expect(await (await db.at('main')).object('farms').getMany(['north', 'late'])).toEqual([2, 3])
+    }
+    await db.close()
+    fsck(directory)
+  })
+})
+
+test('settings that the disk fails to sync end writing too', async () => {
+  const { db } = await filled()
+  disk.syncsLeft = 0
+  await expect(db.offline()).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  mend()
+  await expect(db.object('farms').put('late', 3)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+  expect(await db.status()).toMatchObject({ state: 'degraded' })
+  expect(await db.object('farms').get('before')).toBe(1)
+  await db.close()
 })
 
 /** A merge syncs the pack, its index, their directory, and that again without the old packs. */

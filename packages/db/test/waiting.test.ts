@@ -56,3 +56,22 @@ test('writes that wait for room are refused with what sealing fails with, and ar
   await db.flush()
   expect((await db.status()).state).not.toBe('degraded')
 }, 60_000)
+
+test('writes that wait for room are refused once the disk failed elsewhere, though a seal is under way', async () => {
+  const { db } = await openNode(new MemoryNetwork(), { seal: { maxDelayMs: 60_000 } })
+  const failure = new AtollError('STORAGE_FAILED', 'a pack: EIO', { path: 'a pack', reason: 'EIO' })
+  let letGo = (): void => undefined
+  const held = new Promise<void>(resolve => (letGo = resolve))
+  const hanging = vi.spyOn(Repository.prototype, 'updateRef').mockImplementation(async () => {
+    await held
+    throw failure
+  })
+  const compact = vi.spyOn(Repository.prototype, 'compact').mockRejectedValue(failure)
+  onTestFinished(() => [hanging, compact].forEach(spy => spy.mockRestore()))
+  onTestFinished(letGo)
+  const filling = fill(db)
+  await eventually(async () => expect((await db.status()).pending).toBeGreaterThan(48))
+  await expect(db.compact()).rejects.toBe(failure)
+  expect(await filling).toBe(failure)
+  letGo()
+}, 60_000)

@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { type AtollError, type CommitId, corrupt, isObjectId } from '@atolldb/core'
+import { type AtollError, type CommitId, corrupt, isAtollError, isObjectId } from '@atolldb/core'
 import { writeFileDurably } from '@atolldb/git'
 import { Mutex } from '../scheduling/mutex.ts'
 import { readTextIfThere } from './data-directory.ts'
@@ -48,6 +48,7 @@ export class SettingsFile {
   readonly #file: string | undefined
   readonly #mutex = new Mutex()
   #settings: NodeSettings
+  #onFailed: (failure: AtollError<'STORAGE_FAILED'>) => void = () => undefined
 
   private constructor(file: string | undefined, settings: NodeSettings) {
     this.#file = file
@@ -65,18 +66,33 @@ export class SettingsFile {
     return this.#settings
   }
 
+  /** Is told when the disk fails, which ends more than a change of settings. */
+  onFailed(listener: (failure: AtollError<'STORAGE_FAILED'>) => void): void {
+    this.#onFailed = listener
+  }
+
   /**
    * Durable when it resolves. @throws STORAGE_FULL, STORAGE_FAILED, NOT_ACCESSIBLE: then nothing changed for this process, and the
-   * next one finds what was or what was asked for, whole
+   * next one finds what was or what was asked for, whole. Asked for again it is written anew, into another file
    */
   change(changes: Partial<NodeSettings>): Promise<void> {
     return this.#mutex.run(async () => {
       const next = { ...this.#settings, ...changes }
       const stored = { ...next, name: next.name ?? null, cluster: next.cluster ?? null, node: next.node ?? null }
       const text = JSON.stringify({ ...stored, crc32: crc32(JSON.stringify(stored)) })
-      if (this.#file !== undefined) await writeFileDurably(this.#file, Buffer.from(`${text}\n`))
+      await this.#write(Buffer.from(`${text}\n`))
       this.#settings = next
     })
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    if (this.#file === undefined) return
+    try {
+      await writeFileDurably(this.#file, bytes)
+    } catch (error) {
+      if (isAtollError(error, 'STORAGE_FAILED')) this.#onFailed(error)
+      throw error
+    }
   }
 }
 

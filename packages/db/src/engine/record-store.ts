@@ -436,7 +436,7 @@ export class RecordStore {
     if (!this.isFull) this.#room.open()
   }
 
-  /** Sealing failed, or the view's repair: writers that wait for room look whether they wait in vain. */
+  /** Sealing failed, or the view's repair, or the disk: writers that wait for room look whether they wait in vain. */
   recheckRoom(): void {
     this.#room.open()
   }

@@ -16,7 +16,7 @@ import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type ChangeList, type RecordKey, recordKey, type RecordRef, sameContent } from '@atolldb/core'
-import { isNotFound, onFile, writeFileDurably } from '@atolldb/git'
+import { isNotFound, onFile, writeFileDurably, writeFully } from '@atolldb/git'
 import type { JournalEntry } from '../journal/frame.ts'
 
 const DEFAULT_MAX_BYTES = 1024 * 1024
@@ -95,7 +95,7 @@ export class UndoneLog {
     await onFile(this.#file, async () => {
       const handle = await open(this.#file, 'r+')
       try {
-        await handle.write(added, 0, added.length, this.#sizeBytes)
+        await writeFully(handle, added, this.#sizeBytes)
         await handle.datasync()
       } finally {
         await handle.close()

@@ -45,6 +45,8 @@ export interface JournalOptions {
   readonly durability: Durability
   /** An append failed: called before its writers are told. Whatever was not acknowledged will never be durable. */
   readonly onAbandon: () => void
+  /** It takes nothing more from now on: `failure` says why. */
+  readonly onRefusing?: () => void
   /** A sealed segment larger than this is replaced by a new one. Default 4 MiB. */
   readonly rotateBytes?: number
   /** How many zeros are written ahead of small appends with durability `sync`. Default 256 KiB. */
@@ -135,7 +137,9 @@ export class Journal {
 
   /** Accepts no more writes, since what the disk holds is not known. */
   refuse(failure: AtollError): void {
-    this.#failure ??= failure
+    if (this.#failure !== undefined) return
+    this.#failure = failure
+    this.#options.onRefusing?.()
   }
 
   /**
@@ -269,8 +273,9 @@ export class Journal {
   #fail(cause: unknown): AtollError {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const path = this.#path
-    this.#failure ??= new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause })
-    return this.#failure
+    const failure = new AtollError('STORAGE_FAILED', `${path}: ${reason}`, { path, reason }, { cause })
+    this.refuse(failure)
+    return this.#failure ?? failure
   }
 
   get #path(): string {
