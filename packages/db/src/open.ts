@@ -13,7 +13,6 @@ import {
   HybridClock,
   invalid,
   isAtollError,
-  type ObjectReader,
   parseCommitId,
   parseNodeName,
   type Transport,
@@ -35,6 +34,7 @@ import { resolveCluster } from './engine/cluster.ts'
 import { Compactor } from './engine/compactor.ts'
 import { restoreLostMain } from './engine/lost-main.ts'
 import { History } from './engine/history.ts'
+import type { Incoming } from './engine/incoming.ts'
 import { sortByLineage } from './engine/lineage.ts'
 import { listIdSource } from './engine/list-ids.ts'
 import { asDamage } from './engine/named-objects.ts'
@@ -268,8 +268,8 @@ async function openNode(opening: Opening, path: string, options: OpenOptions): P
       noteChanges: (commit, list) => changeLog?.note(commit, list),
       pin: cluster => settings.change({ cluster }),
       meet: addresses => meet(transport, settings, addresses),
-      adopt: async (heads, atHand) => {
-        await adopt({ history, graph, settings }, heads, atHand)
+      adopt: async (heads, incoming) => {
+        await adopt({ history, graph, settings }, heads, incoming)
         sealer.wake()
       },
       keep: work => onTrustedDisk(journal, work),
@@ -414,15 +414,16 @@ async function latestClock(graph: CommitGraph, branch: Branch, unsealed: readonl
 async function adopt(
   { history, graph, settings }: { history: History; graph: CommitGraph; settings: SettingsFile },
   heads: readonly CommitId[],
-  atHand: readonly ObjectReader[],
+  incoming: Incoming | undefined,
 ): Promise<void> {
   const { cluster } = settings.current
   if (!history.hasBegun && cluster !== undefined) {
+    await incoming?.durable
     await graph.node(cluster)
     await history.begin(cluster)
     await settings.change({ hasBegun: true })
   }
-  await history.adopt(heads, atHand)
+  await history.adopt(heads, incoming)
 }
 
 /** Addresses that members told are kept and dialled for ever; those known longest stay, so that nobody can push them out. */

@@ -3,6 +3,7 @@ export { checkPack, type PackCheck } from './damage/check-pack.ts'
 export type { FileDamage } from './damage/file-damage.ts'
 export { mendPack, type MendedPack, type SetAside } from './damage/mend-pack.ts'
 export { listPackNames, type PackName } from './damage/pack-names.ts'
+export { allDone } from './files/all-done.ts'
 export {
   changeDirectory,
   makeDirectoryDurably,

@@ -5,6 +5,7 @@ import {
   type ChangeLists,
   type CommitGraph,
   type CommitId,
+  type GraphNode,
   type HybridClock,
   isSameHeads,
   mainOf,
@@ -14,7 +15,6 @@ import {
   mergeHeads,
   type MergeContext,
   type ObjectId,
-  type ObjectReader,
   type RecordKey,
   recordKey,
   type RuleRunner,
@@ -37,6 +37,7 @@ import { differingRecords, saidRecords } from './merged-changes.ts'
 import { readNamed } from './named-objects.ts'
 import type { RecordStore } from './record-store.ts'
 import { fittingEntries } from './fitting-entries.ts'
+import type { Incoming } from './incoming.ts'
 import { onTrustedDisk } from './trusted-disk.ts'
 import { type Author, composeSeal, type SealParent } from './seal.ts'
 
@@ -181,11 +182,13 @@ export class History {
 
   /**
    * Adopts data commits that are verified and durable in the repository, with all they descend from: seals what is pending,
-   * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved. `atHand` may have some of their
-   * objects in memory.
+   * merges, makes the result visible at once, and moves `main`. Returns whether `main` moved. What is `incoming` need not be
+   * durable yet: `main` moves, and readers see it, once it is.
+   *
+   * @throws what `incoming.durable` failed with: then `main` is where it was, or where what was pending took it
    */
-  adopt(heads: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<boolean> {
-    return this.#exclusively(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads, atHand)))
+  adopt(heads: readonly CommitId[], incoming?: Incoming): Promise<boolean> {
+    return this.#exclusively(() => this.#parts.store.withoutWriters(() => this.#adoptNow(heads, incoming)))
   }
 
   /** Runs work while `main` stands still. */
@@ -205,18 +208,22 @@ export class History {
     )
   }
 
-  async #adoptNow(heads: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<boolean> {
-    const { branch, store, graph } = this.#parts
+  async #adoptNow(heads: readonly CommitId[], incoming?: Incoming): Promise<boolean> {
+    const { branch, store } = this.#parts
     const state = await this.#sealAll(store.pendingChanges)
+    // What only continues `main` can be made ready before it is durable. A merge writes and names what builds upon it.
+    const isSoon = branch.waiting.length === 0 && incoming?.continues(state.heads) === true
+    if (!isSoon) await incoming?.durable
+    const graph = isSoon ? incoming.graph : this.#parts.graph
     const wanted = await reduceHeads(graph, [...state.heads, ...branch.waiting, ...heads])
     // What waits no more stays named until `main` has it.
     await branch.keepWaiting([...new Set([...branch.waiting, ...wanted.waiting])])
-    const moved = await this.#mergeAll(state, wanted.heads, atHand)
+    const moved = await this.#mergeAll(state, wanted.heads, { graph, incoming })
     await branch.keepWaiting(wanted.waiting)
     return moved
   }
 
-  async #mergeAll(before: BranchState, heads: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
+  async #mergeAll(before: BranchState, heads: readonly CommitId[], adopting: Adopting): Promise<boolean> {
     const added = heads.filter(id => !before.heads.includes(id))
     if (added.length === 0) return false
     // From here on the journal must know that it is sealed: what it holds was made upon another main.
@@ -225,15 +232,16 @@ export class History {
       await this.#mergeAfresh(before, heads)
       return true
     }
-    return this.#mergeEach(before, added, atHand)
+    return this.#mergeEach(before, added, adopting)
   }
 
   /** One head more after the other, and one merge commit of them all. Much of it is shown before its trees are written. */
-  async #mergeEach(before: BranchState, added: readonly CommitId[], atHand: readonly ObjectReader[]): Promise<boolean> {
-    const { branch, graph, log, monotonicMs, repository, store } = this.#parts
+  async #mergeEach(before: BranchState, added: readonly CommitId[], adopting: Adopting): Promise<boolean> {
+    const { branch, log, monotonicMs, repository, store } = this.#parts
     const beganMs = monotonicMs()
-    const stage = repository.stage({ readers: atHand })
-    const context = this.#context(stage)
+    const { graph, incoming } = adopting
+    const stage = repository.stage({ readers: incoming === undefined ? [] : [incoming.atHand] })
+    const context = { ...this.#context(stage), graph }
     const merged = await addHeads(context, before, added)
     if (isSameHeads(merged.heads, before.heads)) return false
     const said = await saidRecords(stage, before, merged)
@@ -247,7 +255,7 @@ export class History {
       const { heads, tree } = await writeState(context, merged, difference => told.add(recordKey(difference)))
       const changes = await differingRecords(stage, before, merged, said, told)
       const { id: main } = await mainOf({ store: stage, graph }, { heads, tree })
-      await this.#moveTo({ main, heads, tree }, { stage, changes, foreseen })
+      await this.#moveTo({ main, heads, tree }, { stage, changes, foreseen, durable: incoming?.durable })
     } catch (error) {
       if (foreseen !== undefined) store.rollBack()
       throw error
@@ -268,16 +276,21 @@ export class History {
     )
   }
 
-  async #moveTo(next: BranchState, { stage, changes, foreseen }: Moved): Promise<void> {
+  async #moveTo(next: BranchState, { stage, changes, foreseen, durable }: Moved): Promise<void> {
     const { branch, store, clock, graph } = this.#parts
-    await stage.commit()
-    const node = await graph.node(next.main)
+    // The lock of the ref and the clock are looked after while what it is to name becomes durable.
+    let node: GraphNode
+    const objects = (async () => {
+      await durable
+      await stage.commit()
+      node = await graph.node(next.main)
+    })()
     const andThen = (): void => {
       // In one turn, and nothing of it can fail: view and memory must not miss what `main` has.
       clock.observe(node.clock)
       store.adopt(changes, next.main, foreseen)
     }
-    await branch.move(next, { andThen })
+    await branch.move(next, { objects, andThen })
     this.#parts.onMoved(next, 'adopted')
   }
 
@@ -328,12 +341,20 @@ function dataCommitOf({ heads, main }: BranchState): CommitId {
   return heads[0] ?? main
 }
 
+/** The graph that heads are adopted by, and what else is known of them. */
+interface Adopting {
+  readonly graph: CommitGraph
+  readonly incoming: Incoming | undefined
+}
+
 /** What comes with a move of `main`: objects to be made durable, and what changes for readers. */
 interface Moved {
   readonly stage: StagedObjects
   readonly changes: readonly ViewChange[]
   /** Where they are shown already: those, and with them what is said of records that are as before. */
   readonly foreseen?: readonly Cell[] | undefined
+  /** Settles when the commits that it stands on are in the repository; where they are, nothing. */
+  readonly durable?: Promise<void> | undefined
 }
 
 async function movedBetween(stage: StagedObjects, before: ObjectId | undefined, after: ObjectId): Promise<Moved> {

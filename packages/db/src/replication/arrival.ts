@@ -8,13 +8,13 @@ import {
   type GraphNode,
   isAhead,
   isAtollError,
-  type ObjectReader,
   type RecordDifference,
   type RuleRunner,
   type VerifyCommitSignature,
   verifyCommit,
 } from '@atolldb/core'
-import type { QuarantinedPack, Repository, StagedObjects } from '@atolldb/git'
+import { allDone, type QuarantinedPack, type Repository, type StagedObjects } from '@atolldb/git'
+import type { Incoming } from '../engine/incoming.ts'
 import { breatheInSlices } from '../scheduling/breathe.ts'
 import { copyPack, copyTree, WholeTrees } from './copy-objects.ts'
 import { PackReader } from './pack-reader.ts'
@@ -33,6 +33,8 @@ export interface ArrivalParts {
   readonly noteChanges: ((commit: CommitId, changes: ChangeList) => void) | undefined
   /** Runs what makes the pack durable. */
   readonly keep: (work: () => Promise<void>) => Promise<void>
+  /** Adopts commits, once they are durable at the latest. */
+  readonly adopt: (commits: readonly CommitId[], incoming: Incoming) => Promise<void>
   /** Ends the work between two commits. */
   readonly signal: AbortSignal
 }
@@ -43,25 +45,30 @@ export interface Arrival {
   readonly tips: readonly CommitId[]
   /** Did it bring a commit that was not here yet? */
   readonly isNews: boolean
-  /** Has what came in memory, for as long as it is held on to; what is not, is in the repository. */
-  readonly atHand: ObjectReader
 }
 
 /**
  * Takes a pack from quarantine: verifies every commit in it, and that it holds what they need and nothing else, then makes it
- * durable in the repository, all of it or nothing. Nothing of it is adopted yet.
+ * durable in the repository, all of it or nothing, and has its tips adopted: what can be made ready for that is meanwhile.
  *
- * @throws REFUSED (of the first violation; nothing of the pack is kept), STORAGE_FULL, STORAGE_FAILED
+ * @throws REFUSED (of the first violation; nothing of the pack is kept), STORAGE_FULL, STORAGE_FAILED, what `adopt` throws
  */
 export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Promise<Arrival> {
   try {
     // Merge commits come without their trees: ours, recomputed, are what the commits upon them stand on.
     const reader = new PackReader(pack)
     const merges = parts.repository.stage({ readers: [reader] })
-    const { nodes, isNews } = await verifyPack(parts, pack.commits(), reader, merges)
+    const { graph, nodes, isNews, isOneAhead } = await verifyPack(parts, pack.commits(), reader, merges)
     await assertWhole(pack, merges, nodes)
-    if (isNews) await parts.keep(() => keepPack(pack, merges))
-    return { tips: tipsOf(nodes.values()), isNews, atHand: reader }
+    const tips = tipsOf(nodes.values())
+    const durable = isNews ? parts.keep(() => keepPack(pack, merges)) : Promise.resolve()
+    const seen = new Set([...nodes.values()].flatMap(node => node.seen))
+    // What is in a file moves to another place while it is adopted, and of a merge commit more is written than what came.
+    const isSimple = pack.isInMemory && merges.objectCount === 0 && !isOneAhead && tips.length === 1
+    const continues = (heads: readonly CommitId[]): boolean =>
+      isSimple && heads.length > 0 && heads.every(head => seen.has(head))
+    await allDone([durable, parts.adopt(tips, { atHand: reader, graph, durable, continues })])
+    return { tips, isNews }
   } catch (error) {
     throw isAtollError(error, 'MISSING') ? incomplete(error) : error
   } finally {
@@ -69,12 +76,20 @@ export async function takePack(parts: ArrivalParts, pack: QuarantinedPack): Prom
   }
 }
 
+interface VerifiedPack {
+  readonly graph: CommitGraph
+  readonly nodes: ReadonlyMap<CommitId, GraphNode>
+  readonly isNews: boolean
+  /** Is the clock of one of them so far ahead that it is to be held back? */
+  readonly isOneAhead: boolean
+}
+
 async function verifyPack(
   parts: ArrivalParts,
   commits: readonly CommitId[],
   reader: PackReader,
   merges: StagedObjects,
-): Promise<{ nodes: Map<CommitId, GraphNode>; isNews: boolean }> {
+): Promise<VerifiedPack> {
   const graph = new CommitGraph(merges)
   const changes = new ChangeLists(graph, merges)
   const nodes = new Map<CommitId, GraphNode>()
@@ -83,13 +98,16 @@ async function verifyPack(
   let roomToHold = parts.roomToHold()
   const whole = new WholeTrees(parts.repository)
   let isNews = false
+  let isOneAhead = false
   for (const id of commits) {
     const node = await graph.node(id)
     nodes.set(id, node)
+    const isThisAhead = now !== undefined && isAhead(node.clock, now)
+    isOneAhead ||= isThisAhead
     // What is in the repository was verified when it came.
     if (await parts.repository.has(id)) continue
     isNews = true
-    if (now !== undefined && isAhead(node.clock, now) && --roomToHold < 0)
+    if (isThisAhead && --roomToHold < 0)
       throw new AtollError('REFUSED', 'too many commits are held back', { reason: 'too many commits held back' })
     // What is recomputed goes nowhere; of a merge commit its tree is needed.
     const scratch = parts.repository.stage({ readers: [reader, merges] })
@@ -102,7 +120,7 @@ async function verifyPack(
     await breathe()
     parts.signal.throwIfAborted()
   }
-  return { nodes, isNews }
+  return { graph, nodes, isNews, isOneAhead }
 }
 
 /** Durable, and part of the repository, when it resolves; in one step, so that no commit is ever there without its tree. */

@@ -17,7 +17,6 @@ import {
   isFetching,
   newSyncState,
   type NodeId,
-  type ObjectReader,
   step,
   type SyncEffect,
   type SyncEvent,
@@ -31,6 +30,7 @@ import type { Repository } from '@atolldb/git'
 import type { Log } from '../api/database.ts'
 import type { PeerStatus } from '../api/status.ts'
 import type { BranchState, MoveCause } from '../engine/branch.ts'
+import type { Incoming } from '../engine/incoming.ts'
 import { Mutex } from '../scheduling/mutex.ts'
 import { Announcer } from './announcer.ts'
 import { type ArrivalParts, takePack } from './arrival.ts'
@@ -72,8 +72,8 @@ export interface ReplicatorParts {
   readonly pin: (cluster: CommitId) => Promise<void>
   /** Addresses of members, to be dialled from now on, over restarts too. */
   readonly meet: (addresses: readonly string[]) => Promise<void>
-  /** Adopt verified commits that are in the repository; some of their objects are at hand in memory. */
-  readonly adopt: (heads: readonly CommitId[], atHand: readonly ObjectReader[]) => Promise<void>
+  /** Adopt verified commits that are in the repository, or are about to be: then, once they are. */
+  readonly adopt: (heads: readonly CommitId[], incoming?: Incoming) => Promise<void>
   /** Runs what makes a pack durable: not on a disk that failed before, and nothing is written any more where it fails. */
   readonly keep: ArrivalParts['keep']
   /** Something that status shows has changed. */
@@ -402,18 +402,22 @@ export class Replicator {
     const roomToHold = (): number => this.#held.room
     // Who has nothing but the beginning merges with nothing.
     const noteChanges = state()?.main === cluster ? undefined : this.#parts.noteChanges
-    const parts = { repository, cluster, verifySignature, rules, nowMs, roomToHold, noteChanges, keep, signal }
-    const { tips, isNews, atHand } = await takePack(parts, pack)
-    await this.#adopt(tips, [atHand])
+    const adopt: ArrivalParts['adopt'] = (tips, incoming) => this.#adopt(tips, incoming)
+    const parts = { repository, cluster, verifySignature, rules, nowMs, roomToHold, noteChanges, keep, adopt, signal }
+    const { tips, isNews } = await takePack(parts, pack)
     this.#take({ type: 'arrived', commits: tips })
     return isNews
   }
 
-  /** Adopts commits in the repository, except for those that our clock is not ready for. */
-  async #adopt(commits: readonly CommitId[], atHand: readonly ObjectReader[] = []): Promise<void> {
+  /** Adopts verified commits, except for those that our clock is not ready for. */
+  async #adopt(commits: readonly CommitId[], incoming?: Incoming): Promise<void> {
     const { graph, state, trustedNowMs } = this.#parts
-    const { free, tips, known } = await this.#held.sift(graph, state()?.heads ?? [], commits, trustedNowMs())
-    if (tips.length > 0) await this.#parts.adopt(tips, atHand)
+    const isSoon = incoming?.continues(state()?.heads ?? []) === true
+    if (!isSoon) await incoming?.durable
+    // Of what need not be held nothing is noted before it is durable.
+    const [reader, nowMs] = isSoon ? [incoming.graph, undefined] : [graph, trustedNowMs()]
+    const { free, tips, known } = await this.#held.sift(reader, state()?.heads ?? [], commits, nowMs)
+    if (tips.length > 0) await this.#parts.adopt(tips, incoming)
     this.#held.release(free)
     this.#told.noteAdopted(known)
     this.#armHeld()

@@ -52,6 +52,11 @@ export class QuarantinedPack implements ObjectReader {
     )
   }
 
+  /** Was it small enough to need no file? Then it can be read while it is adopted. */
+  get isInMemory(): boolean {
+    return this.#received.bytes !== undefined
+  }
+
   /** Every object, in the order of the pack. */
   objects(): Generator<PackedObject, void, undefined> {
     return this.#received.table.objects()
