@@ -1,8 +1,8 @@
 /**
- * Changes to a radix tree: `edit` takes a node and sorted edits to the node of the changed set. Nothing is written before the
- * result is saved, so what a fold throws away is never stored.
+ * Changes to a radix tree: `edit` takes a node and sorted edits to the node of the changed set. Only what no fold above can throw
+ * away is written on the way, and held no longer; the node itself is the caller's to save.
  */
-import type { ObjectReader } from '../contracts/object-store.ts'
+import type { ObjectStore } from '../contracts/object-store.ts'
 import type { CollectionKind } from '../ids.ts'
 import type { ByteString } from '../text.ts'
 import { lineBytes } from './list-leaf.ts'
@@ -15,6 +15,7 @@ import {
   LeafMeasure,
   loadNode,
   maxLeafRecords,
+  saveNode,
   type Subtree,
   subtreeOf,
 } from './node.ts'
@@ -39,7 +40,7 @@ export interface Tally {
 }
 
 export class NodeEditor<Edit extends KeyEdit> {
-  readonly #reader: ObjectReader
+  readonly #store: ObjectStore
   readonly #kind: CollectionKind
   readonly #options: NodeEditorOptions<Edit>
   #leaves = 0
@@ -47,8 +48,8 @@ export class NodeEditor<Edit extends KeyEdit> {
   #shrunk = false
   readonly tally: Tally = { added: 0, changed: 0, removed: 0 }
 
-  constructor(reader: ObjectReader, kind: CollectionKind, options: NodeEditorOptions<Edit> = {}) {
-    this.#reader = reader
+  constructor(store: ObjectStore, kind: CollectionKind, options: NodeEditorOptions<Edit> = {}) {
+    this.#store = store
     this.#kind = kind
     this.#options = options
   }
@@ -56,7 +57,7 @@ export class NodeEditor<Edit extends KeyEdit> {
   /** Edits sorted by key, one a key. The same subtree comes back when nothing changed, and undefined for the empty set. */
   async edit(subtree: Subtree | undefined, edits: readonly Edit[]): Promise<Subtree | undefined> {
     if (subtree === undefined) return this.#build(this.#merge([], edits).records)
-    const node = await loadNode(this.#reader, this.#kind, subtree)
+    const node = await loadNode(this.#store, this.#kind, subtree)
     if (node.type === 'inner') return this.#editInner(subtree, node, edits)
     if (++this.#leaves % 32 === 0) await this.#options.breathe?.()
     const { records, isChanged } = this.#merge(node.records, edits)
@@ -141,6 +142,7 @@ export class NodeEditor<Edit extends KeyEdit> {
     for (const [byte, group] of groups) {
       const before = node.children.get(byte)
       const after = await this.edit(before, group)
+      if (before?.ref !== undefined) before.node = undefined
       if (after === before) continue
       isChanged = true
       if (after === undefined) children.delete(byte)
@@ -150,7 +152,20 @@ export class NodeEditor<Edit extends KeyEdit> {
     this.#shrunk ||= wasShrunk
     if (!isChanged) return subtree
     const changed: Inner = { type: 'inner', prefix: node.prefix, own, children: sortedByByte(children) }
-    return hasShrunk ? this.#fold(changed) : subtreeOf(changed)
+    const result = hasShrunk ? await this.#fold(changed) : subtreeOf(changed)
+    if (result?.node === changed) await this.#saveChildren(changed)
+    return result
+  }
+
+  /**
+   * A node that is no leaf has more records than one, and so have those above it, whatever else is edited: its children stay as
+   * they are. They are written now, since all that many edits touch would be much to hold until the last of them.
+   */
+  async #saveChildren({ children }: Inner): Promise<void> {
+    for (const child of children.values()) {
+      if (child.ref === undefined) await saveNode(this.#store, this.#kind, child, this.#options.breathe)
+      child.node = undefined
+    }
   }
 
   /** Those that are to be edited: one after the other would be a wait for the disk each. */
@@ -158,7 +173,7 @@ export class NodeEditor<Edit extends KeyEdit> {
     const reads: Promise<unknown>[] = []
     for (const byte of bytes) {
       const child = node.children.get(byte)
-      if (child !== undefined) reads.push(loadNode(this.#reader, this.#kind, child))
+      if (child !== undefined) reads.push(loadNode(this.#store, this.#kind, child))
     }
     await Promise.all(reads)
   }
@@ -175,7 +190,7 @@ export class NodeEditor<Edit extends KeyEdit> {
     const records: LeafRecord[] = node.own === undefined ? [] : [node.own]
     measure.add(records)
     for (const child of children) {
-      const inside = await loadNode(this.#reader, this.#kind, child)
+      const inside = await loadNode(this.#store, this.#kind, child)
       if (inside.type === 'inner' || !measure.add(inside.records)) return subtreeOf(node)
       // Children are in order, and the node's own record comes before them all.
       for (const record of inside.records) records.push(record)
@@ -189,7 +204,7 @@ export class NodeEditor<Edit extends KeyEdit> {
     const [first] = outside
     const last = outside.at(-1)
     if (first === undefined || last === undefined) return subtree
-    const node = await loadNode(this.#reader, this.#kind, subtree)
+    const node = await loadNode(this.#store, this.#kind, subtree)
     if (node.type === 'leaf') return this.#build([...node.records, ...outside].sort((a, b) => (a.key < b.key ? -1 : 1)))
     const prefix = commonPrefix(node.prefix, commonPrefix(first.key, last.key))
     const { own, groups } = grouped(outside, prefix)
