@@ -49,6 +49,24 @@ it('gives back what was noted, after a restart too', async () => {
   }
 })
 
+it('finds lists of any length again after a restart, wherever in the file they begin', async () => {
+  const path = join(temporaryDirectory(), 'changes')
+  const log = new ChangeLog(path)
+  const lists = Array.from({ length: 60 }, (_none, n) =>
+    listOf(
+      ...Array.from({ length: n % 7 === 0 ? 3000 : n * 9 }, (_change, i) => ({
+        ref: ref('objects', 'farms', `${n}-${i}`),
+        after: { format: 'json', version: version(i) },
+      })),
+    ),
+  )
+  for (const [n, list] of lists.entries()) log.note(commit(n), list)
+  await log.close()
+  expect(readFileSync(join(path, '00000001.log')).length).toBeGreaterThan(1_000_000)
+  const opened = new ChangeLog(path)
+  for (const [n, list] of lists.entries()) expect((await opened.read(commit(n)))?.size).toBe(list.size)
+})
+
 it('keeps the newest files only, and forgets what the others had', async () => {
   const path = join(temporaryDirectory(), 'changes')
   const limits = { fileBytes: 1, files: 3 }

@@ -7,7 +7,7 @@
  *
  * (The list: see change-list-format.ts.) A file ends at its first frame that is not whole, and a process begins a new one.
  */
-import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { ChangeList, CommitId, KeptChangeLists } from '@atolldb/core'
@@ -16,6 +16,8 @@ import { decodeChangeList, encodeChangeList } from './change-list-format.ts'
 
 const HEADER_BYTES = 8
 const COMMIT_BYTES = 20
+/** Of a file that is looked through. */
+const PART_BYTES = 64 * 1024
 /** The largest commit of a List may be beyond that: its trees tell its changes. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024
 
@@ -123,7 +125,7 @@ export class ChangeLog implements KeptChangeLists {
     this.#files = names.map(name => Number.parseInt(name, 10))
     const places = new Map<CommitId, Place>()
     for (const file of this.#files)
-      for (const [commit, place] of placesIn(await readFile(this.#pathOf(file)), file)) places.set(commit, place)
+      for await (const [commit, place] of placesIn(this.#pathOf(file), file)) places.set(commit, place)
     return (this.#places = places)
   }
 
@@ -132,14 +134,30 @@ export class ChangeLog implements KeptChangeLists {
   }
 }
 
-function* placesIn(bytes: Buffer, file: number): Generator<[CommitId, Place]> {
-  let start = 0
-  while (start + HEADER_BYTES + COMMIT_BYTES <= bytes.length) {
-    const end = start + HEADER_BYTES + bytes.readUInt32LE(start)
-    if (end < start + HEADER_BYTES + COMMIT_BYTES || end > bytes.length) return
-    const commit = bytes.toString('hex', start + HEADER_BYTES, start + HEADER_BYTES + COMMIT_BYTES) as CommitId
-    yield [commit, { file, start, end }]
-    start = end
+/** Finds the frames by their lengths, a part of the file in memory at a time. Throws system errors. */
+async function* placesIn(path: string, file: number): AsyncGenerator<[CommitId, Place]> {
+  const handle = await open(path, 'r')
+  try {
+    const { size } = await handle.stat()
+    const part = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, size))
+    let [partStart, partEnd] = [0, 0]
+    for (let start = 0; start + HEADER_BYTES + COMMIT_BYTES <= size;) {
+      const idEnd = start + HEADER_BYTES + COMMIT_BYTES
+      if (idEnd > partEnd) {
+        const { bytesRead } = await handle.read(part, 0, part.length, start)
+        partStart = start
+        partEnd = start + bytesRead
+        if (idEnd > partEnd) return
+      }
+      const at = start - partStart
+      const end = start + HEADER_BYTES + part.readUInt32LE(at)
+      if (end < idEnd || end > size) return
+      const commit = part.toString('hex', at + HEADER_BYTES, idEnd - partStart) as CommitId
+      yield [commit, { file, start, end }]
+      start = end
+    }
+  } finally {
+    await handle.close()
   }
 }
 

@@ -11,7 +11,7 @@
  *     index  = entries and where some of them begin (u32 each), how many of those (u32)
  *     entry  = bytes shared with the key before, more bytes of the key, length of the value (varints), key, value: a handle
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onFile } from '@atolldb/git'
 import { breathe } from '../scheduling/breathe.ts'
@@ -21,6 +21,8 @@ import { readVarint, uncompressSnappy } from './snappy.ts'
 const FOOTER_BYTES = 48
 const MAGIC = Buffer.from('57fb808b247547db', 'hex')
 const TRAILER_BYTES = 5
+/** What most tables have, and a little more. */
+const TABLE_BYTES = 2.25 * 1024 * 1024
 const SNAPPY = 1
 
 /**
@@ -30,15 +32,39 @@ const SNAPPY = 1
  */
 export async function hasDamagedTable(directory: string, maxBytes: number): Promise<boolean> {
   let left = maxBytes
+  const reader = new FileReader()
   for (const name of await tableNames(directory)) {
     const path = join(directory, name)
-    const bytes = await onFile(path, () => readFile(path))
+    const bytes = await onFile(path, () => reader.read(path))
     left -= bytes.length
     if (left < 0) return false
     if (isFinished(bytes) && !isWhole(bytes)) return true
     await breathe()
   }
   return false
+}
+
+/** Reads files one after the other into the same memory: a buffer each would wait for a large garbage collection. */
+class FileReader {
+  #buffer = Buffer.alloc(0)
+
+  /** A whole file: a view that is good until the next is read. Throws system errors. */
+  async read(path: string): Promise<Buffer> {
+    const handle = await open(path, 'r')
+    try {
+      const { size } = await handle.stat()
+      if (size > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(Math.max(size, TABLE_BYTES))
+      let filled = 0
+      while (filled < size) {
+        const { bytesRead } = await handle.read(this.#buffer, filled, size - filled, filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return this.#buffer.subarray(0, filled)
+    } finally {
+      await handle.close()
+    }
+  }
 }
 
 /** The newest first. */
