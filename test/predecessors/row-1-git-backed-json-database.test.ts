@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open, type Database } from 'atolldb'
@@ -26,13 +26,33 @@ function git(...words: string[]): string {
   return execFileSync('git', words, { encoding: 'utf8', cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
+const SECRET = 'only-in-memory-4711'
+
+/** The files of the node that hold a text, and 'objects' where an object of the repository does, inflated. */
+function holders(text: string): string[] {
+  const data = join(directory, 'data')
+  const files = readdirSync(data, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .filter(file => readFileSync(file).includes(text))
+  const objects = execFileSync('git', ['--git-dir', 'data/repo.git', 'cat-file', '--batch-all-objects', '--batch'], {
+    cwd: directory,
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  return objects.includes(text) ? [...files, 'objects'] : files
+}
+
 describe('row 1, a git-backed JSON database', () => {
   test('a Tuple is in memory: no file of the node ever has it', async () => {
     const sessions = db.tuple('sessions')
-    await sessions.put('ann', { seen: 1 })
-    const { commit } = await db.flush()
-    expect(await sessions.get('ann')).toEqual({ seen: 1 })
-    expect(git('--git-dir', 'data/repo.git', 'ls-tree', '-r', '--name-only', commit)).not.toContain('sessions')
+    await sessions.put('ann', { seen: SECRET })
+    // A record beside it, so that there is something to seal, and to find by the same search.
+    await db.object('people').put('ben', { seen: 'nothing of ann-in-memory' })
+    await db.flush()
+    await db.compact()
+    expect(await sessions.get('ann')).toEqual({ seen: SECRET })
+    expect(holders('nothing of ann-in-memory')).not.toEqual([])
+    expect(holders(SECRET)).toEqual([])
   })
 
   test('a List is one file, a record a line; it is inserted into and deleted from, and never updated', async () => {
