@@ -59,12 +59,17 @@ export class MoveLog {
       // Created where it is missing, and written at positions of our choice, which `a+` would not do.
       await (await open(file, 'a')).close()
       const handle = await open(file, 'r+')
-      const { size } = await handle.stat()
-      let count = Math.floor(size / RECORD_BYTES)
-      let last = await readMove(handle, count - 1)
-      while (count > 0 && last === undefined) last = await readMove(handle, --count - 1)
-      if (size > count * RECORD_BYTES) await handle.truncate(count * RECORD_BYTES)
-      return new MoveLog(file, handle, incarnation, count, last)
+      try {
+        const { size } = await handle.stat()
+        let count = Math.floor(size / RECORD_BYTES)
+        let last = await readMove(handle, count - 1)
+        while (count > 0 && last === undefined) last = await readMove(handle, --count - 1)
+        if (size > count * RECORD_BYTES) await handle.truncate(count * RECORD_BYTES)
+        return new MoveLog(file, handle, incarnation, count, last)
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
     })
   }
 

@@ -52,6 +52,8 @@ export function mergePacksInThread(
   const worker = new Worker(entry, { execArgv: [], workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } })
   const stop = (): void => worker.postMessage('stop')
   pace.signal?.addEventListener('abort', stop)
+  // It may have been before this listened.
+  if (pace.signal?.aborted === true) stop()
   return new Promise<MergedPack | undefined>((resolve, reject) => {
     worker.on('message', (message: MergeMessage) => {
       if (message.type === 'progress') onProgress?.(message.done, message.total)
