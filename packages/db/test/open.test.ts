@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -158,6 +159,8 @@ describe('damage', () => {
     const directory = await filled()
     const db = await open(directory)
     await db.object('farms').put('south', { crop: 'oats' })
+    // A pack beyond 64 KiB is not kept in memory as it was written.
+    await db.object('farms').put('north', { photo: randomBytes(96 * 1024).toString('base64') })
     const { commit } = await db.flush()
     const packs = join(directory, 'repo.git', 'objects', 'pack')
     for (const name of readdirSync(packs).filter(each => each.endsWith('.pack'))) {
