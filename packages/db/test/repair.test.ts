@@ -35,6 +35,11 @@ describe.each(damageKinds)('damage of %s', what => {
   })
 })
 
+test('a head that waits and says another commit is what its name says', async () => {
+  // The bit that is flipped leaves a digit: the file still says an id.
+  await damageRound(whole, { what: 'a head that waits', how: flip, seed: 'a head that waits flip 863110' })
+})
+
 describe('repair', () => {
   test('does nothing where nothing is damaged', async () => {
     const directory = damaged(() => undefined)

@@ -9,6 +9,7 @@ import {
   type PackName,
   type Repository,
 } from '@atolldb/git'
+import { WAITING_PREFIX } from '../engine/branch.ts'
 import { type CheckName, type Finding, type OnDoctorProgress } from './finding.ts'
 
 export interface PacksCheck {
@@ -37,10 +38,11 @@ export async function checkPacks(directory: string, onProgress?: OnDoctorProgres
   return { findings, damaged, packs: names.length, objects }
 }
 
-/** Files of refs, and that `main` is there. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
+/** Files of refs, the heads that wait among them, and that `main` is there. @throws NOT_ACCESSIBLE, STORAGE_FAILED */
 export async function checkRefs(repository: Repository, mainRef: string, hasBegun: boolean): Promise<Finding[]> {
   const findings = toFindings('ref', await repository.checkRefs())
   try {
+    findings.push(...toFindings('ref', await misnamedHeads(repository)))
     if (hasBegun && (await repository.readRef(mainRef)) === undefined)
       findings.push(...toFindings('ref', [{ file: join(repository.directory, mainRef), reason: 'it is not there' }]))
   } catch (error) {
@@ -48,6 +50,17 @@ export async function checkRefs(repository: Repository, mainRef: string, hasBegu
     if (!isAtollError(error, 'CORRUPT')) throw error
   }
   return findings
+}
+
+/** A head that waits is named by its own id: one that says another is damaged. @throws CORRUPT where a ref cannot be read */
+export async function misnamedHeads(repository: Repository): Promise<FileDamage[]> {
+  const waiting = await repository.listRefs(WAITING_PREFIX)
+  return [...waiting]
+    .filter(([name, id]) => name !== WAITING_PREFIX + id)
+    .map(([name, id]) => ({
+      file: join(repository.directory, name),
+      reason: `it is not what its name says, but ${id}`,
+    }))
 }
 
 function toFindings(check: CheckName, damages: readonly FileDamage[]): Finding[] {

@@ -7,19 +7,23 @@ import { reclockedCommits } from '../engine/before-reclock.ts'
 import { laterOf } from '../engine/lost-main.ts'
 import { readableNode } from '../engine/readable-node.ts'
 import { checkGraph } from './check-graph.ts'
+import { misnamedHeads } from './check-repository.ts'
 import { walkReadable } from './remembered.ts'
 import { setAside } from './set-aside.ts'
 
-/** Sets files of refs that cannot be read aside; the name of a head that waits says what it was. */
+/** Sets files of damaged refs aside; the name of a head that waits says what it was. */
 export async function setDamagedRefsAside(directory: DataDirectory, repository: Repository): Promise<string[]> {
   const files: string[] = []
-  for (const { file } of await repository.checkRefs()) {
+  const setOneAside = async (file: string): Promise<void> => {
     await setAside(directory, file)
     files.push(file)
     const id = file.slice(join(directory.repository, WAITING_PREFIX).length)
     if (file.startsWith(join(directory.repository, WAITING_PREFIX)) && isObjectId(id) && (await repository.has(id)))
       await repository.updateRef(WAITING_PREFIX + id, id, await repository.readRef(WAITING_PREFIX + id))
   }
+  for (const { file } of await repository.checkRefs()) await setOneAside(file)
+  // What is left can be read.
+  for (const { file } of await misnamedHeads(repository)) await setOneAside(file)
   return files
 }
 
