@@ -12,6 +12,7 @@ describe.skipIf(!canTrace)(`a node that is killed as it begins a system call${tr
     while (await killAtCall(base, call, first + kills)) kills++
     // oxlint-disable-next-line no-console -- says what a run was worth
     console.log(`${call}: ${kills} kills, from number ${first} on`)
-    expect(kills).toBeGreaterThan(0)
+    // Of most there are not so many as where a run may be told to begin.
+    if (first === 1) expect(kills).toBeGreaterThan(0)
   })
 })

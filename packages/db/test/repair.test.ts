@@ -40,6 +40,10 @@ test('a head that waits and says another commit is what its name says', async ()
   await damageRound(whole, { what: 'a head that waits', how: flip, seed: 'a head that waits flip 863110' })
 })
 
+test('packed refs whose first line only stock git refuses are damaged', async () => {
+  await damageRound(whole, { what: 'packed-refs', how: flip, seed: 'packed-refs flip 863112' })
+})
+
 describe('repair', () => {
   test('does nothing where nothing is damaged', async () => {
     const directory = damaged(() => undefined)

@@ -1,7 +1,7 @@
 /**
  * git's refs as files (gitrepository-layout(5)): `refs/…` hold 40 digits and a line feed; `packed-refs` holds lines
- * `<id> SP <name>`, after lines that begin with `#`, and after a tag's line perhaps `^<id>`. A loose ref goes before a
- * packed one.
+ * `<id> SP <name>`, after a first one that begins with `# pack-refs with:`, and after a tag's line perhaps `^<id>`. A loose
+ * ref goes before a packed one.
  */
 import { readdir, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -13,6 +13,7 @@ import { isNotFound, onFile, systemErrorCode } from '../files/system-errors.ts'
 import { RefLock } from './ref-lock.ts'
 import { checkRefName, isRefName } from './ref-name.ts'
 
+const PACKED_HEADER = '# pack-refs with:'
 const packedLine = /^([0-9a-f]{40}) (refs\/\S+)$/
 
 /** The refs of one repository. Every change is a compare-and-swap under git's own lock. */
@@ -151,8 +152,8 @@ export class Refs {
     const text = await this.#readText(path)
     if (text === undefined || text === '') return idByName
     if (!text.endsWith('\n')) throw corrupt(path, 'truncated')
-    for (const line of text.slice(0, -1).split('\n')) {
-      if (line.startsWith('#') || (line.startsWith('^') && isObjectId(line.slice(1)))) continue
+    for (const [at, line] of text.slice(0, -1).split('\n').entries()) {
+      if ((at === 0 && line.startsWith(PACKED_HEADER)) || (line.startsWith('^') && isObjectId(line.slice(1)))) continue
       const match = packedLine.exec(line)
       if (match === null) throw corrupt(path, `a line of unknown form: ${JSON.stringify(line.slice(0, 80))}`)
       idByName.set(match[2]!, match[1] as ObjectId)
