@@ -2,6 +2,7 @@ import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Database, type OpenOptions, open } from '../src/index.ts'
+import { Sealer } from '../src/engine/sealer.ts'
 import { Journal } from '../src/journal/journal.ts'
 import { FaultyFiles } from './faulty-files.ts'
 import { fsck } from './replication/nodes.ts'
@@ -31,7 +32,9 @@ async function writer(durability: NonNullable<OpenOptions['durability']>): Promi
   vi.spyOn(Journal, 'open').mockImplementation((path, options) =>
     openJournal(path, { ...options, openFile: files.open }),
   )
-  const db = await open(directory, { durability, seal: { maxDelayMs: 600_000 } })
+  // Where a put takes long, it is a lone write, which a node seals by itself.
+  vi.spyOn(Sealer.prototype, 'wake').mockReturnValue()
+  const db = await open(directory, { durability })
   onTestFinished(() => db.close())
   const acknowledged: string[] = []
   const put = async (id: string): Promise<void> => {
