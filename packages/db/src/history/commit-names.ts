@@ -43,8 +43,8 @@ export function looksLikeCommitId(text: string): boolean {
 
 /**
  * The commit that a name means: `main`; an id, or four digits or more that only one commit begins with, or one of `main`'s
- * history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the latest commit in
- * `main`'s history that is not later; or the name of a ref.
+ * history beside others that are not of it; a moment (`@{2026-03-01T12:00Z}`, `@{2 hours ago}`), for the state of all that is in
+ * `main`'s history and not later; or the name of a ref.
  *
  * @throws MISSING (there is none), INVALID (ambiguous, or no name at all), NO_CLUSTER (nothing was ever committed), CORRUPT (there
  * was one, and it is gone); where the state of a moment has to be made, STORAGE_FULL, STORAGE_FAILED
