@@ -106,7 +106,7 @@ function letHeadWait(directory: string): void {
 }
 
 /** As stock git leaves what it was pushed or fetched. */
-function unpackObjects(directory: string): void {
+export function unpackObjects(directory: string): void {
   const packs = inDirectory('repo.git/objects/pack', /\.pack$/)(directory).map(file => readFileSync(file))
   rmSync(join(directory, 'repo.git/objects/pack'), { recursive: true })
   mkdirSync(join(directory, 'repo.git/objects/pack'))

@@ -3,8 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rebuild, repair, type Repair } from '../src/index.ts'
-import { damageKinds, damageRound, flip, fsck, inDirectory, truncate, wrongRecords } from './damage-rounds.ts'
+import {
+  damageKinds,
+  damageRound,
+  flip,
+  fsck,
+  inDirectory,
+  truncate,
+  unpackObjects,
+  wrongRecords,
+} from './damage-rounds.ts'
 import { fillWithPending, harm } from './damage.ts'
+import { git } from './replication/nodes.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 /** Bit flips and truncation in every kind of file of a data directory, and what a repair makes of it. */
@@ -60,6 +70,20 @@ describe('repair', () => {
     expect({ findings: after.findings, lost }).toEqual({ findings: [], lost: [] })
     expect(fsck(directory)).toBe('')
     expect(await wrongRecords(directory)).toEqual([])
+  })
+
+  test('takes from there what is missing behind what is not, too', async () => {
+    const directory = damaged(found => {
+      unpackObjects(found)
+      const tree = git({ directory: found }, 'rev-parse', 'main^{tree}').trim()
+      // The last commit changed it: only that tree leads there, by others that are whole.
+      const blob = /blob (\w+)\t\S+farm-0\.json$/m.exec(git({ directory: found }, 'ls-tree', '-r', 'main'))![1]!
+      for (const id of [tree, blob]) rmSync(join(found, 'repo.git/objects', id.slice(0, 2), id.slice(2)))
+    })
+    const { after, done, lost } = await repair(directory, { from: whole })
+    expect({ findings: after.findings, lost }).toEqual({ findings: [], lost: [] })
+    expect(done).toEqual([expect.stringMatching(/2 missing objects put back from --from$/)])
+    expect(fsck(directory)).toBe('')
   })
 
   test('makes objects of the latest state again from the view', async () => {

@@ -40,11 +40,17 @@ export class Restoring {
     const { directory, repository, from } = this.#parts
     let { missing } = await checkGraph(repository, roots)
     const take = async (name: string, source: ObjectSource | undefined): Promise<void> => {
-      if (source === undefined || missing.size === 0) return
-      const copied = await copyMissing(repository, missing.keys(), source)
-      if (copied === 0) return
-      this.#parts.onDone(`${repository.directory}: ${copied} missing objects put back from ${name}`)
-      ;({ missing } = await checkGraph(repository, roots))
+      if (source === undefined) return
+      const asked = new Set<ObjectId>()
+      let copied = 0
+      // What is put back may stand on what is here, and that on more that is missing: it is seen only then.
+      for (let last = 1; last > 0; copied += last) {
+        const unasked = [...missing.keys()].filter(id => !asked.has(id))
+        for (const id of unasked) asked.add(id)
+        last = await copyMissing(repository, unasked, source)
+        if (last > 0) ({ missing } = await checkGraph(repository, roots))
+      }
+      if (copied > 0) this.#parts.onDone(`${repository.directory}: ${copied} missing objects put back from ${name}`)
     }
     await take('--from', from)
     if (missing.size > 0)
